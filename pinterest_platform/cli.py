@@ -1,0 +1,52 @@
+"""The ``pinterest`` command: which subcommands there are; what each does lives in ``commands/``."""
+
+import importlib
+
+import click
+from typing_extensions import override
+
+from pinterest_platform.errors import PlatformError
+
+# Name -> (where the command is, one line for --help). A subcommand's module is imported when it is
+# called, so that --help does not wait for Dagster and Spark.
+COMMANDS = {
+    "seed-db": ("pinterest_platform.commands.seed_db", "Make and fill the sample source database."),
+    "gateway": ("pinterest_platform.commands.gateway", "Serve the HTTP gateway."),
+    "emulate": ("pinterest_platform.commands.emulate", "Post rows of the source database."),
+    "run": ("pinterest_platform.commands.run", "Materialise assets through Dagster."),
+    "query": ("pinterest_platform.commands.query", "Run SQL over the lake."),
+    "demo": ("pinterest_platform.commands.demo", "All of it, on embedded defaults."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand only when that subcommand is called."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    @override
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except PlatformError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.command(cls=LazyGroup)
+@click.version_option(package_name="pinterest_platform")
+def main() -> None:
+    """Pinterest-style posts, from a source database to eleven analytic tables."""

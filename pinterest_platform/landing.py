@@ -1,0 +1,89 @@
+"""The layout of landing objects and how their store is opened, for writers and readers alike.
+
+Source of the layout: the Confluent S3 sink connector's default partitioner and JSON format.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from obstore.store import LocalStore, S3Store
+
+from pinterest_platform.errors import PlatformError
+
+KINDS = ("pin", "geo", "user")
+
+Store = LocalStore | S3Store
+
+_KEY = re.compile(r"^topics/([^/]+)/partition=([0-9]+)/(.+)\+([0-9]+)\+([0-9]{10,})\.json$")
+
+
+@dataclass(frozen=True, order=True)
+class LandingKey:
+    """What the name of a landing object says: topic, partition, offset of its first line."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return (
+            f"{partition_prefix(self.topic, self.partition)}"
+            f"{self.topic}+{self.partition}+{self.offset:010d}.json"
+        )
+
+    @classmethod
+    def parse(cls, key: str) -> "LandingKey":
+        """Read a key such as ``topics/a.pin/partition=0/a.pin+0+0000000012.json``.
+
+        Raises:
+            PlatformError: when the key does not follow the layout or contradicts itself.
+        """
+        match = _KEY.match(key)
+        if match:
+            parsed = cls(match[3], int(match[4]), int(match[5]))
+            if str(parsed) == key:
+                return parsed
+        raise PlatformError(
+            f"the landing object '{key}' does not follow "
+            "topics/<topic>/partition=<p>/<topic>+<p>+<start offset, 10 digits>.json: "
+            "move it away or set the sink to that layout (JSON lines, no compression)"
+        )
+
+
+def topic_prefix(topic: str) -> str:
+    """The folder of a topic's partitions, with the slash at its end."""
+    return f"topics/{topic}/"
+
+
+def partition_prefix(topic: str, partition: int) -> str:
+    """The folder of a partition's objects, with the slash at its end."""
+    return f"{topic_prefix(topic)}partition={partition}/"
+
+
+def open_store(url: str, *, create: bool = False) -> Store:
+    """Open a folder or an ``s3://bucket/prefix`` as an object store.
+
+    S3 takes its endpoint, region and credentials from the usual AWS_* variables, or from the
+    role of the machine or container. ``create`` makes the folder; without it, a folder that does
+    not exist is opened as an empty one.
+
+    Raises:
+        PlatformError: when the folder cannot be made or is a file.
+    """
+    if url.startswith("s3://"):
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
+        return S3Store.from_url(url, client_options={"allow_http": endpoint.startswith("http://")})
+    folder = Path(url)
+    if create:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PlatformError(
+                f"the landing folder {folder} cannot be made ({error.strerror}): "
+                "set PINTEREST_LANDING"
+            ) from None
+    if folder.exists() and not folder.is_dir():
+        raise PlatformError(f"the landing place {folder} is a file: set PINTEREST_LANDING")
+    return LocalStore(folder)

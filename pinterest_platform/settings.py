@@ -1,0 +1,94 @@
+"""The configuration, read here from the environment and nowhere else."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pinterest_platform.errors import PlatformError
+
+
+class Settings(BaseSettings):
+    """Where everything is. Each field is the environment variable PINTEREST_<FIELD>.
+
+    Relative paths are below the current folder; ``load`` makes them absolute, so that a process
+    started elsewhere by Dagster sees the same places.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="PINTEREST_", extra="ignore", hide_input_in_errors=True
+    )
+
+    home: Path = Path(".pinterest")
+    engine: Literal["sail"] = "sail"
+    lake: str = ""
+    landing: str = ""
+    start_date: date = date(2026, 1, 1)
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = "pinterest"
+    gateway_url: str = "http://127.0.0.1:8082"
+    db_url: str = ""
+    db_creds: Path | None = None
+    post_years: tuple[int, int] = (2018, 2022)
+    joining_years: tuple[int, int] = (2015, 2020)
+
+    @field_validator("post_years", "joining_years", mode="before")
+    @classmethod
+    def _years(cls, value: object) -> object:
+        """Read '2018-2022' as (2018, 2022)."""
+        if isinstance(value, str):
+            return tuple(value.split("-"))
+        return value
+
+    @property
+    def source_db(self) -> Path:
+        """The SQLite file that stands in for MySQL when no database is configured."""
+        return self.home / "source.db"
+
+    @property
+    def dagster_home(self) -> Path:
+        """The Dagster instance of this project when DAGSTER_HOME is not set."""
+        return self.home / "dagster"
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """The topic of each kind of record: ``{"pin": "<id>.pin", ...}``."""
+        return {kind: f"{self.id}.{kind}" for kind in ("pin", "geo", "user")}
+
+
+def load() -> Settings:
+    """Read the settings from the environment, paths made absolute.
+
+    Raises:
+        PlatformError: names the variable that cannot be used and why, never its value.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as invalid:
+        first = invalid.errors(include_input=False, include_url=False)[0]
+        name = f"PINTEREST_{str(first['loc'][0]).upper()}"
+        raise PlatformError(f"{name} cannot be used: {first['msg']}") from None
+    home = settings.home.absolute()
+    return settings.model_copy(
+        update={
+            "home": home,
+            "lake": _place(settings.lake, home / "lake"),
+            "landing": _place(settings.landing, home / "landing"),
+        }
+    )
+
+
+def _place(url: str, default: Path) -> str:
+    """A folder as an absolute path without ``file://``; an ``s3://`` URL as it is."""
+    if not url:
+        return str(default)
+    if url.startswith("s3://"):
+        return url.rstrip("/")
+    if "://" in url and not url.startswith("file://"):
+        scheme = url.split("://", 1)[0]
+        raise PlatformError(
+            f"'{scheme}://' is no place for the lake or the landing objects: "
+            "set PINTEREST_LAKE and PINTEREST_LANDING to a folder, file:///... or s3://bucket/..."
+        )
+    return str(Path(url.removeprefix("file://")).absolute())
