@@ -1,0 +1,182 @@
+"""The lake: how tables are named, read and written. Every write is one idempotent Delta commit."""
+
+import random
+import time
+from collections.abc import Callable, Collection
+from datetime import date
+from pathlib import Path
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.tables.contract import Table
+
+# A writer loses against each other writer of the table at most once a round; more than a handful at
+# once is a mistake in the configuration that should show.
+ATTEMPTS = 6
+
+_LOST_COMMIT = (
+    "Failed to commit transaction",
+    "ConcurrentAppend",
+    "ConcurrentDelete",
+    "DELTA_CONC",
+)
+
+
+class Lake:
+    """Delta tables below a folder or an ``s3://`` URL, at ``<root>/<schema>/<table>``."""
+
+    def __init__(self, spark: SparkSession, root: str) -> None:
+        self._spark = spark
+        self._root = root
+        self._made: set[str] = set()
+
+    def location(self, table: Table) -> str:
+        """Where the table's files are."""
+        return f"{self._root}/{table.schema}/{table.name}"
+
+    def read(self, table: Table) -> DataFrame:
+        """The whole table; empty when it was never written."""
+        self._make(table)
+        return (
+            self._spark.read.format("delta").load(self.location(table)).select(*table.column_names)
+        )
+
+    def add(self, table: Table, rows: Callable[[], DataFrame], days: Collection[date]) -> None:
+        """Add the rows of ``days`` whose key the table does not hold for their day."""
+
+        def merge() -> None:
+            on = " AND ".join(
+                [
+                    *(f"held.`{column}` = new.`{column}`" for column in table.key),
+                    "held.day = new.day",
+                    f"held.day IN ({_listed(days)})",
+                ]
+            )
+            _typed(table, rows()).createOrReplaceTempView("new_rows")
+            self._spark.sql(
+                f"MERGE INTO delta.`{self.location(table)}` AS held USING new_rows AS new ON {on} "
+                "WHEN NOT MATCHED THEN INSERT *"
+            ).collect()
+
+        self._make(table)
+        self._commit(table, merge)
+
+    def replace_days(
+        self, table: Table, rows: Callable[[], DataFrame], days: Collection[date]
+    ) -> None:
+        """Replace what the table holds for ``days``; other days stay as they are."""
+        condition = f"day IN ({_listed(days)})"
+
+        def replace() -> None:
+            # Filtered, because not every engine refuses rows outside of the condition.
+            (
+                _typed(table, rows())
+                .where(condition)
+                .write.format("delta")
+                .mode("overwrite")
+                .option("replaceWhere", condition)
+                .save(self.location(table))
+            )
+
+        self._make(table)
+        self._commit(table, replace)
+
+    def replace(self, table: Table, rows: Callable[[], DataFrame]) -> None:
+        """Replace the whole table; its rows are stored ordered by its columns.
+
+        A table that an earlier version of its contract made gets the columns of today's.
+        """
+
+        def replace() -> None:
+            (
+                _typed(table, rows())
+                .orderBy(*table.column_names)
+                .coalesce(1)
+                .write.format("delta")
+                .mode("overwrite")
+                .option("overwriteSchema", str(outdated).lower())
+                .save(self.location(table))
+            )
+
+        self._make(table)
+        held = self._spark.read.format("delta").load(self.location(table))
+        outdated = tuple(held.columns) != table.column_names
+        self._commit(table, replace)
+
+    def register(self, tables: Collection[Table]) -> None:
+        """Let SQL in this session know the tables as ``<schema>.<table>``."""
+        for table in tables:
+            self._make(table)
+            self._spark.sql(
+                f"CREATE DATABASE IF NOT EXISTS {table.schema} LOCATION "
+                f"'{self._root}/{table.schema}'"
+            ).collect()
+            self._spark.sql(
+                f"CREATE TABLE IF NOT EXISTS {table.full_name} USING delta "
+                f"LOCATION '{self.location(table)}'"
+            ).collect()
+
+    def _make(self, table: Table) -> None:
+        """Make the table, empty, unless it exists."""
+        if table.full_name in self._made:
+            return
+        if not self._root.startswith("s3://"):
+            try:
+                Path(self.location(table)).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise PlatformError(
+                    f"the lake {self._root} cannot be written ({error.strerror}): set PINTEREST_LAKE"
+                ) from None
+
+        def make() -> None:
+            writer = self._spark.createDataFrame([], table.ddl).write.format("delta")
+            if table.daily:
+                writer = writer.partitionBy("day")
+            writer.mode("ignore").save(self.location(table))
+
+        try:
+            self._commit(table, make)
+        except PySparkException as error:
+            raise PlatformError(
+                f"the lake {self._root} cannot be written ({first_line(error)}): set PINTEREST_LAKE, "
+                "AWS_ENDPOINT_URL and the AWS credentials"
+            ) from error
+        self._made.add(table.full_name)
+
+    def _commit(self, table: Table, write: Callable[[], None]) -> None:
+        """Write, and write again from the read on when another writer committed first."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                write()
+            except PySparkException as error:
+                lost = any(sign in str(error) for sign in _LOST_COMMIT)
+                if not lost or attempt == ATTEMPTS:
+                    raise
+                # At random, so that two writers do not meet again.
+                time.sleep(random.uniform(0, 0.2 * 2**attempt))  # noqa: S311
+            else:
+                return
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an engine's error, which names the cause; what follows are its traces."""
+    return str(error).strip().split("\n", 1)[0]
+
+
+def of_days(rows: DataFrame, days: Collection[date]) -> DataFrame:
+    """The rows of some days."""
+    return rows.where(F.expr(f"day IN ({_listed(days)})"))
+
+
+def _typed(table: Table, rows: DataFrame) -> DataFrame:
+    """The rows with the columns and types of the contract."""
+    return rows.select(
+        *(F.col(column.name).cast(column.type).alias(column.name) for column in table.columns)
+    )
+
+
+def _listed(days: Collection[date]) -> str:
+    return ", ".join(f"DATE'{day}'" for day in sorted(days))

@@ -1,0 +1,75 @@
+"""What an engine is asked for and what it answers: plain values that can cross a process border."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from pinterest_platform.tables.contract import Severity
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where data comes from and goes to, and the limits of the outputs."""
+
+    lake: str
+    landing: str
+    topics: dict[str, str]  # kind -> topic
+    start_date: date
+    parameters: dict[str, Any] = field(default_factory=dict)  # of the transforms, by name
+
+
+@dataclass(frozen=True)
+class Request:
+    """Tables to make and checks (table, name) to run, for some days; no days for analytics."""
+
+    tables: tuple[str, ...]
+    checks: tuple[tuple[str, str], ...]
+    days: tuple[date, ...] = ()
+
+
+@dataclass(frozen=True)
+class Made:
+    """A table was made.
+
+    ``rows`` are the rows that the table now holds for each requested day; an unpartitioned table has
+    one entry under None. ``preview`` are a few rows as they would be printed. ``breakdown`` are counts
+    of the made rows by the table's breakdown columns.
+    """
+
+    table: str
+    rows: dict[date | None, int]
+    total_rows: int
+    preview: list[dict[str, str]]
+    seconds: float
+    breakdown: list[dict[str, str]] = field(default_factory=list)
+    facts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A check was run: how many of the rows it looked at offend, some of them, and its facts."""
+
+    table: str
+    check: str
+    passed: bool
+    severity: Severity
+    offending: int
+    looked_at: int
+    samples: list[dict[str, str]]
+    facts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def stops(self) -> bool:
+        """Whether nothing may be made from the table."""
+        return not self.passed and self.severity == "error"
+
+
+@dataclass(frozen=True)
+class NotMade:
+    """A table was not made, because a table that it is made from failed a check."""
+
+    table: str
+    because: str
+
+
+Outcome = Made | Checked | NotMade

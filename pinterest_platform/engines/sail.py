@@ -1,0 +1,33 @@
+"""The engine ``sail``: a Spark Connect server in Rust, started inside this process. No JVM."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pysail.spark import SparkConnectServer
+from pyspark.sql import SparkSession
+
+
+@contextmanager
+def sail_session() -> Iterator[SparkSession]:
+    """Start a Sail server on a free local port and give a session on it; both end with the block."""
+    # Sail logs to standard error; its information lines would bury what a user wants to read.
+    os.environ.setdefault("RUST_LOG", "error")
+    _allow_http()
+    server = SparkConnectServer("127.0.0.1", 0)
+    server.start(background=True)
+    host, port = server.listening_address
+    spark = SparkSession.builder.remote(f"sc://{host}:{port}").create()
+    try:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
+        yield spark
+    finally:
+        spark.stop()
+        server.stop()
+
+
+def _allow_http() -> None:
+    """Let Sail speak plain HTTP to an S3 endpoint that is one; it refuses to otherwise."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
+    if endpoint.startswith("http://"):
+        os.environ.setdefault("AWS_ALLOW_HTTP", "true")

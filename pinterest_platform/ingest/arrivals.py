@@ -1,0 +1,183 @@
+"""Which landing objects are new: what a topic holds, less what its raw table holds.
+
+Where to go on is derived from the raw table alone. For each partition of a topic the table holds
+ranges of offsets; what lies between and behind them is listed, nothing else. That way the days can be
+ingested in any order, and a list request costs what is new, not what is there.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from itertools import pairwise
+
+import obstore
+from obstore.exceptions import BaseError
+
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.landing import LandingKey, Store, partition_prefix, topic_prefix
+
+# Every range of a partition costs a list request. Many ranges are many small holes, which one listing
+# from the first of them on passes faster.
+MOST_RANGES = 50
+
+
+@dataclass(frozen=True)
+class Held:
+    """A run of offsets without a gap that the raw table holds, and the object that its end is from."""
+
+    first: int
+    last: int
+    last_key: str
+    last_arrived_at: datetime
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A landing object with records that the raw table does not hold.
+
+    Its lines from offset ``first_new`` on are new. ``end`` is the offset at which the next object
+    begins, if there is one: a line at or past it contradicts that object.
+    """
+
+    key: LandingKey
+    arrived_at: datetime
+    size: int
+    first_new: int
+    end: int | None = None
+
+    @property
+    def day(self) -> date:
+        """UTC date of arrival: the partition that the records belong to."""
+        return self.arrived_at.date()
+
+
+def new_arrivals(
+    store: Store, topic: str, held: Mapping[int, Sequence[Held]], place: str
+) -> list[Arrival]:
+    """List what has arrived in a topic and is not held, by partition and offset.
+
+    Args:
+        store: the landing place.
+        topic: for example ``pinterest.pin``.
+        held: for each partition the held ranges, ascending.
+        place: how to call the landing place in an error.
+
+    Raises:
+        PlatformError: the landing place cannot be read, or an object's name does not follow the layout
+            or contradicts the offsets that are held.
+    """
+    try:
+        partitions = obstore.list_with_delimiter(store, topic_prefix(topic))["common_prefixes"]
+        numbers = sorted(_partition_number(prefix, place) for prefix in partitions)
+        return [
+            arrival
+            for partition in numbers
+            for arrival in _in_partition(store, topic, partition, held.get(partition, ()))
+        ]
+    except (BaseError, OSError) as error:
+        raise PlatformError(
+            f"the landing place {place} cannot be read ({_first_line(error)}): "
+            "check PINTEREST_LANDING, AWS_ENDPOINT_URL and the AWS credentials"
+        ) from error
+
+
+def reject_early(arrivals: Iterable[Arrival], start_date: date) -> None:
+    """Refuse arrivals that no partition exists for.
+
+    Raises:
+        PlatformError: names the first such object and the setting.
+    """
+    for arrival in arrivals:
+        if arrival.day < start_date:
+            raise PlatformError(
+                f"the landing object '{arrival.key}' arrived on {arrival.day}, before the first "
+                f"partition {start_date}: set PINTEREST_START_DATE to {arrival.day} or earlier"
+            )
+
+
+def _in_partition(
+    store: Store, topic: str, partition: int, held: Sequence[Held]
+) -> Iterator[Arrival]:
+    found: dict[LandingKey, Arrival] = {}
+    for before, after in _gaps(held[:MOST_RANGES]):
+        for key, arrived_at, size in _listed(store, topic, partition, before, after):
+            first_new = _first_new(key, arrived_at, held)
+            if first_new is not None:
+                found[key] = Arrival(key, arrived_at, size, first_new)
+    begins = sorted({*(key.offset for key in found), *(run.first for run in held)})
+    for key in sorted(found):
+        following = bisect_right(begins, key.offset)
+        yield replace(found[key], end=begins[following] if following < len(begins) else None)
+
+
+def _first_new(key: LandingKey, arrived_at: datetime, held: Sequence[Held]) -> int | None:
+    """The first offset of an object that is not held; None when it was ingested as it is."""
+    position = bisect_right(held, key.offset, key=lambda run: run.first) - 1
+    if position < 0 or key.offset > held[position].last:
+        return key.offset
+    run = held[position]
+    last = LandingKey.parse(run.last_key)
+    if key.offset > last.offset:
+        raise PlatformError(
+            f"the landing object '{key}' begins within offsets that '{run.last_key}' already gave: "
+            "the sink wrote them twice with other bounds; move one of them away"
+        )
+    # The last object of a run may have been written again since, with more lines.
+    rewritten = key == last and arrived_at != run.last_arrived_at
+    return run.last + 1 if rewritten else None
+
+
+def _gaps(held: Sequence[Held]) -> list[tuple[Held | None, int | None]]:
+    """What to list: after which held run (None: from the start), up to below which offset."""
+    gaps: list[tuple[Held | None, int | None]] = []
+    if not held or held[0].first > 0:
+        gaps.append((None, held[0].first if held else None))
+    gaps.extend((run, following.first) for run, following in pairwise(held))
+    gaps.extend((run, None) for run in held[-1:])
+    return gaps
+
+
+def _listed(
+    store: Store, topic: str, partition: int, before: Held | None, after: int | None
+) -> Iterator[tuple[LandingKey, datetime, int]]:
+    """The objects from the one that the run before ends in, up to below offset ``after``."""
+    prefix = partition_prefix(topic, partition)
+    start_after = None
+    if before is not None:
+        last = LandingKey.parse(before.last_key)
+        if last.offset > 0:
+            start_after = str(LandingKey(topic, partition, last.offset - 1))
+    for page in obstore.list(store, prefix, offset=start_after, chunk_size=1000):
+        past_the_gap = False
+        for entry in page:
+            if _is_hidden(entry["path"]):
+                continue
+            key = LandingKey.parse(entry["path"])
+            if after is not None and key.offset >= after:
+                past_the_gap = True
+                continue
+            yield key, entry["last_modified"].astimezone(UTC), entry["size"]
+        # S3 lists in the order of names. A folder has no order and no pages to save.
+        if past_the_gap and not isinstance(store, obstore.store.LocalStore):
+            return
+
+
+def _partition_number(prefix: str, place: str) -> int:
+    name = prefix.rstrip("/").rsplit("/", 1)[-1]
+    number = name.removeprefix("partition=")
+    if number == name or not number.isascii() or not number.isdigit():
+        raise PlatformError(
+            f"'{prefix}' in the landing place {place} does not follow topics/<topic>/partition=<p>/: "
+            "move it away"
+        )
+    return int(number)
+
+
+def _is_hidden(path: str) -> bool:
+    """Whether the name says 'not data', as markers of other tools do (_SUCCESS, .DS_Store)."""
+    return path.rsplit("/", 1)[-1].startswith(("_", "."))
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0]

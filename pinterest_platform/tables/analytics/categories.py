@@ -1,0 +1,87 @@
+"""The outputs about categories: how many posts each has, and which has most."""
+
+from functools import partial
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pinterest_platform.tables.analytics.outputs import (
+    AGE_GROUP,
+    CATEGORY,
+    CATEGORY_COUNT,
+    COUNTRY,
+    POST_YEAR,
+    output,
+    top,
+)
+
+
+def category_counts(posts: DataFrame, per: str) -> DataFrame:
+    """Posts -> (``per``, category, category_count); posts where one of the two is null do not count."""
+    return (
+        posts.where(F.col(per).isNotNull() & F.col("category").isNotNull())
+        .groupBy(per, "category")
+        .agg(F.count("*").alias("category_count"))
+    )
+
+
+def category_counts_by_year(posts: DataFrame, post_years: tuple[int, int]) -> DataFrame:
+    """Category counts of the posts made from the first to the last of ``post_years``."""
+    return category_counts(posts.where(F.col("post_year").between(*post_years)), "post_year")
+
+
+def top_category(counts: DataFrame, per: str) -> DataFrame:
+    """Category counts -> those of the category, or tied categories, with most posts for each ``per``."""
+    return top(counts, per, "category_count")
+
+
+def top_category_by_age_group(posts: DataFrame) -> DataFrame:
+    """Posts -> the category with most posts in each age group."""
+    return top_category(category_counts(posts, "age_group"), "age_group")
+
+
+CATEGORY_COUNTS_BY_COUNTRY = output(
+    "category_counts_by_country",
+    "How many posts a category has in a country.",
+    {COUNTRY: ("country",), CATEGORY: ("category",), CATEGORY_COUNT: ("ind",)},
+    ("country", "category"),
+    "analytics.posts",
+    partial(category_counts, per="country"),
+)
+
+TOP_CATEGORY_BY_COUNTRY = output(
+    "top_category_by_country",
+    "The category with most posts in a country.",
+    {COUNTRY: ("country",), CATEGORY: ("category",), CATEGORY_COUNT: ("category_count",)},
+    ("country", "category"),
+    "analytics.category_counts_by_country",
+    partial(top_category, per="country"),
+)
+
+CATEGORY_COUNTS_BY_YEAR = output(
+    "category_counts_by_year",
+    "How many posts a category has in a year.",
+    {POST_YEAR: ("post_year",), CATEGORY: ("category",), CATEGORY_COUNT: ("ind",)},
+    ("post_year", "category"),
+    "analytics.posts",
+    category_counts_by_year,
+    parameters=("post_years",),
+)
+
+TOP_CATEGORY_BY_YEAR = output(
+    "top_category_by_year",
+    "The category with most posts in a year.",
+    {POST_YEAR: ("post_year",), CATEGORY: ("category",), CATEGORY_COUNT: ("category_count",)},
+    ("post_year", "category"),
+    "analytics.category_counts_by_year",
+    partial(top_category, per="post_year"),
+)
+
+TOP_CATEGORY_BY_AGE_GROUP = output(
+    "top_category_by_age_group",
+    "The category with most posts in an age group.",
+    {AGE_GROUP: ("age_group",), CATEGORY: ("category",), CATEGORY_COUNT: ("ind",)},
+    ("age_group", "category"),
+    "analytics.posts",
+    top_category_by_age_group,
+)

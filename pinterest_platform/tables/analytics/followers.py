@@ -1,0 +1,149 @@
+"""The outputs about followers and users: top posters, medians, and who joined when."""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pinterest_platform.tables.analytics.outputs import (
+    AGE_GROUP,
+    COUNTRY,
+    FOLLOWER_COUNT,
+    JOINING_YEAR,
+    MEDIAN_FOLLOWER_COUNT,
+    output,
+    top,
+)
+from pinterest_platform.tables.contract import Column
+
+
+def top_user_by_country(posts: DataFrame) -> DataFrame:
+    """Posts -> the poster, or tied posters, with most followers in each country."""
+    followed = posts.where("country IS NOT NULL AND poster_name IS NOT NULL").where(
+        "follower_count IS NOT NULL"
+    )
+    return top(
+        followed.groupBy("country", "poster_name").agg(
+            F.max("follower_count").alias("follower_count")
+        ),
+        "country",
+        "follower_count",
+    )
+
+
+def country_of_top_user(top_users: DataFrame) -> DataFrame:
+    """The top posters -> the country, or tied countries, whose poster has most followers of all."""
+    most = top_users.agg(F.max("follower_count").alias("follower_count"))
+    return (
+        top_users.join(most, "follower_count", "left_semi")
+        .select("country", "follower_count")
+        .distinct()
+    )
+
+
+def median_followers_by_age_group(posts: DataFrame) -> DataFrame:
+    """Posts -> (age_group, median_follower_count)."""
+    return _median_followers(posts, "age_group")
+
+
+def users_joined_by_year(posts: DataFrame, joining_years: tuple[int, int]) -> DataFrame:
+    """Posts -> (joining_year, number_users_joined), a user being one (user_name, age, date_joined)."""
+    # A struct, because engines count distinct structs fast and several columns slowly.
+    user = F.struct("user_name", "age", "date_joined")
+    return (
+        posts.where(F.col("joining_year").between(*joining_years))
+        .groupBy("joining_year")
+        .agg(F.countDistinct(user).alias("number_users_joined"))
+    )
+
+
+def median_followers_by_joining_year(posts: DataFrame, joining_years: tuple[int, int]) -> DataFrame:
+    """Posts of users who joined in ``joining_years`` -> (joining_year, median_follower_count)."""
+    return _median_followers(
+        posts.where(F.col("joining_year").between(*joining_years)), "joining_year"
+    )
+
+
+def median_followers_by_joining_year_and_age_group(
+    posts: DataFrame, joining_years: tuple[int, int]
+) -> DataFrame:
+    """Posts of users who joined in ``joining_years`` -> the median per joining year and age group."""
+    return _median_followers(
+        posts.where(F.col("joining_year").between(*joining_years)), "joining_year", "age_group"
+    )
+
+
+def _median_followers(posts: DataFrame, *per: str) -> DataFrame:
+    grouped = posts.where("follower_count IS NOT NULL")
+    for column in per:
+        grouped = grouped.where(F.col(column).isNotNull())
+    return grouped.groupBy(*per).agg(F.median("follower_count").alias("median_follower_count"))
+
+
+_MEDIAN = {MEDIAN_FOLLOWER_COUNT: ("follower_count",)}
+
+TOP_USER_BY_COUNTRY = output(
+    "top_user_by_country",
+    "The poster with most followers in a country.",
+    {
+        COUNTRY: ("country",),
+        Column("poster_name", "STRING", "Name of the poster.", nullable=False): ("poster_name",),
+        FOLLOWER_COUNT: ("follower_count",),
+    },
+    ("country", "poster_name"),
+    "analytics.posts",
+    top_user_by_country,
+)
+
+COUNTRY_OF_TOP_USER = output(
+    "country_of_top_user",
+    "The country whose top poster has most followers of all.",
+    {COUNTRY: ("country",), FOLLOWER_COUNT: ("follower_count",)},
+    ("country",),
+    "analytics.top_user_by_country",
+    country_of_top_user,
+)
+
+MEDIAN_FOLLOWERS_BY_AGE_GROUP = output(
+    "median_followers_by_age_group",
+    "The median follower count of an age group.",
+    {AGE_GROUP: ("age_group",), **_MEDIAN},
+    ("age_group",),
+    "analytics.posts",
+    median_followers_by_age_group,
+)
+
+USERS_JOINED_BY_YEAR = output(
+    "users_joined_by_year",
+    "How many users joined in a year.",
+    {
+        JOINING_YEAR: ("joining_year",),
+        Column("number_users_joined", "BIGINT", "Number of different users.", nullable=False): (
+            "user_name",
+            "age",
+            "date_joined",
+        ),
+    },
+    ("joining_year",),
+    "analytics.posts",
+    users_joined_by_year,
+    parameters=("joining_years",),
+)
+
+MEDIAN_FOLLOWERS_BY_JOINING_YEAR = output(
+    "median_followers_by_joining_year",
+    "The median follower count of the users who joined in a year.",
+    {JOINING_YEAR: ("joining_year",), **_MEDIAN},
+    ("joining_year",),
+    "analytics.posts",
+    median_followers_by_joining_year,
+    parameters=("joining_years",),
+)
+
+MEDIAN_FOLLOWERS_BY_JOINING_YEAR_AND_AGE_GROUP = output(
+    "median_followers_by_joining_year_and_age_group",
+    "The median follower count of an age group among the users who joined in a year.",
+    {JOINING_YEAR: ("joining_year",), AGE_GROUP: ("age_group",), **_MEDIAN},
+    ("joining_year", "age_group"),
+    "analytics.posts",
+    median_followers_by_joining_year_and_age_group,
+    parameters=("joining_years",),
+)

@@ -1,0 +1,76 @@
+"""What the outputs have in common: ranking with ties, and how an output is declared."""
+
+from collections.abc import Callable
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from pinterest_platform.tables.contract import Column, Table, violation
+
+COUNTRY = Column("country", "STRING", "Country of the posts.", nullable=False)
+CATEGORY = Column("category", "STRING", "Category of the posts.", nullable=False)
+CATEGORY_COUNT = Column("category_count", "BIGINT", "Number of posts.", nullable=False)
+AGE_GROUP = Column("age_group", "STRING", "Age group of the users, in years.", nullable=False)
+JOINING_YEAR = Column("joining_year", "INT", "Year in which the users joined, UTC.", nullable=False)
+POST_YEAR = Column("post_year", "INT", "Year in which the posts were made, UTC.", nullable=False)
+FOLLOWER_COUNT = Column("follower_count", "BIGINT", "Followers of the poster.", nullable=False)
+MEDIAN_FOLLOWER_COUNT = Column(
+    "median_follower_count",
+    "DOUBLE",
+    "Exact median of the posters' follower counts over the posts.",
+    nullable=False,
+)
+
+
+def output(
+    name: str,
+    row: str,
+    columns: dict[Column, tuple[str, ...]],
+    key: tuple[str, ...],
+    source: str,
+    transform: Callable[..., DataFrame],
+    parameters: tuple[str, ...] = (),
+) -> Table:
+    """An output table made from ``source``; ``columns`` says from which of its columns each comes.
+
+    Its last column is its measure, which is never negative.
+    """
+    derived = tuple(
+        Column(
+            column.name,
+            column.type,
+            column.description,
+            tuple(f"{source}.{origin}" for origin in origins),
+            column.nullable,
+        )
+        for column, origins in columns.items()
+    )
+    measure = derived[-1].name
+    return Table(
+        "analytics",
+        name,
+        row,
+        derived,
+        key,
+        inputs=(source,),
+        transform=transform,
+        parameters=parameters,
+        own_checks=(
+            violation(
+                f"analytics.{name}",
+                "measure_possible",
+                f"{measure} is not negative.",
+                f"{measure} < 0",
+            ),
+        ),
+    )
+
+
+def top(rows: DataFrame, per: str, measure: str) -> DataFrame:
+    """The rows with the largest ``measure`` for each ``per``; of tied rows, all."""
+    largest = F.max(measure).over(Window.partitionBy(per))
+    return (
+        rows.withColumn("largest", largest)
+        .where(F.col(measure) == F.col("largest"))
+        .drop("largest")
+    )

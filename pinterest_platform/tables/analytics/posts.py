@@ -1,0 +1,97 @@
+"""analytics.posts: pin, geolocation and user of a post side by side; the ground of all outputs."""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pinterest_platform.tables.cleaned.geolocations import GEOLOCATIONS
+from pinterest_platform.tables.cleaned.pins import PINS
+from pinterest_platform.tables.cleaned.users import USERS
+from pinterest_platform.tables.contract import Check, Column, Table, violation
+from pinterest_platform.tables.records import newest
+
+AGE_GROUPS = ("18-24", "25-35", "36-50", "+50")
+
+_PIN = PINS.column_names[: PINS.column_names.index("channel")]
+_GEOLOCATION = ("country", "coordinates", "timestamp")
+_USER = ("user_name", "age", "date_joined")
+
+
+def posts(pins: DataFrame, geolocations: DataFrame, users: DataFrame) -> DataFrame:
+    """All days of the three cleaned tables -> one row per ``ind`` that has a pin."""
+    return (
+        newest(pins, ["ind"])
+        .select(*_PIN, "channel", "arrived_at")
+        .join(newest(geolocations, ["ind"]).select("ind", *_GEOLOCATION), "ind", "left")
+        .join(newest(users, ["ind"]).select("ind", *_USER), "ind", "left")
+        .withColumns(
+            {
+                "age_group": F.when(F.col("age").between(18, 24), "18-24")
+                .when(F.col("age").between(25, 35), "25-35")
+                .when(F.col("age").between(36, 50), "36-50")
+                .when(F.col("age") > 50, "+50"),
+                "post_year": F.year("timestamp"),
+                "joining_year": F.year("date_joined"),
+            }
+        )
+        .select(*POSTS.column_names)
+    )
+
+
+def _inherited(table: Table, names: tuple[str, ...], *, nullable: bool) -> tuple[Column, ...]:
+    return tuple(
+        Column(
+            column.name,
+            column.type,
+            column.description,
+            (f"{table.full_name}.{column.name}",),
+            nullable=nullable or column.nullable,
+        )
+        for column in table.columns
+        if column.name in names
+    )
+
+
+POSTS = Table(
+    "analytics",
+    "posts",
+    "A post: its newest pin of all days with its newest geolocation and user.",
+    (
+        *_inherited(PINS, _PIN, nullable=False),
+        *_inherited(GEOLOCATIONS, _GEOLOCATION, nullable=True),
+        *_inherited(USERS, _USER, nullable=True),
+        Column(
+            "age_group",
+            "STRING",
+            "18-24, 25-35, 36-50 or +50 (51 and more) years; null below 18.",
+            ("cleaned.users.age",),
+        ),
+        Column(
+            "post_year", "INT", "Year the post was made, UTC.", ("cleaned.geolocations.timestamp",)
+        ),
+        Column("joining_year", "INT", "Year the user joined, UTC.", ("cleaned.users.date_joined",)),
+        *_inherited(PINS, ("channel", "arrived_at"), nullable=False),
+    ),
+    key=("ind",),
+    inputs=("cleaned.pins", "cleaned.geolocations", "cleaned.users"),
+    transform=posts,
+    own_checks=(
+        violation(
+            "analytics.posts",
+            "age_group_follows_age",
+            "The age group is null below 18 years and one of the four otherwise.",
+            f"(age_group IS NULL) <> (age IS NULL OR age < 18) OR age_group NOT IN {AGE_GROUPS}",
+        ),
+        Check(
+            "complete",
+            "A post has its geolocation and its user.",
+            "warn",
+            lambda rows: rows("analytics.posts"),
+            "coordinates IS NULL OR age IS NULL",
+            max_share=0.05,
+            facts={
+                "without_geolocation": "count_if(coordinates IS NULL)",
+                "without_user": "count_if(age IS NULL)",
+            },
+        ),
+    ),
+)

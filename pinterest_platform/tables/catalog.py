@@ -1,0 +1,44 @@
+"""All the tables of the platform, in the order in which they can be made."""
+
+from pinterest_platform.tables import raw
+from pinterest_platform.tables.analytics import categories, followers
+from pinterest_platform.tables.analytics.posts import POSTS
+from pinterest_platform.tables.cleaned.geolocations import GEOLOCATIONS
+from pinterest_platform.tables.cleaned.pins import PINS
+from pinterest_platform.tables.cleaned.quarantine import QUARANTINE
+from pinterest_platform.tables.cleaned.users import USERS
+from pinterest_platform.tables.contract import Table
+
+OUTPUTS = (
+    categories.CATEGORY_COUNTS_BY_COUNTRY,
+    categories.TOP_CATEGORY_BY_COUNTRY,
+    categories.CATEGORY_COUNTS_BY_YEAR,
+    categories.TOP_CATEGORY_BY_YEAR,
+    followers.TOP_USER_BY_COUNTRY,
+    followers.COUNTRY_OF_TOP_USER,
+    categories.TOP_CATEGORY_BY_AGE_GROUP,
+    followers.MEDIAN_FOLLOWERS_BY_AGE_GROUP,
+    followers.USERS_JOINED_BY_YEAR,
+    followers.MEDIAN_FOLLOWERS_BY_JOINING_YEAR,
+    followers.MEDIAN_FOLLOWERS_BY_JOINING_YEAR_AND_AGE_GROUP,
+)
+
+TABLES: dict[str, Table] = {
+    table.full_name: table
+    for table in (
+        raw.PIN,
+        raw.GEO,
+        raw.USER,
+        QUARANTINE,
+        PINS,
+        GEOLOCATIONS,
+        USERS,
+        POSTS,
+        *OUTPUTS,
+    )
+}
+
+
+def in_schema(schema: str) -> tuple[Table, ...]:
+    """The tables of one schema, in the order in which they can be made."""
+    return tuple(table for table in TABLES.values() if table.schema == schema)

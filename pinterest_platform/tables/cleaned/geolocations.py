@@ -1,0 +1,84 @@
+"""cleaned.geolocations: where and when a post was made."""
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pinterest_platform.tables import records
+from pinterest_platform.tables.cleaned.references import has_pin
+from pinterest_platform.tables.contract import Column, Table, violation
+from pinterest_platform.tables.records import field
+from pinterest_platform.tables.text import decimal_number, meaningful, moment
+
+
+def _latitude() -> SparkColumn:
+    return decimal_number(field("latitude"))
+
+
+def _longitude() -> SparkColumn:
+    return decimal_number(field("longitude"))
+
+
+def _problems() -> list[SparkColumn]:
+    on_globe = _latitude().between(-90, 90) & _longitude().between(-180, 180)
+    return [
+        records.missing_or("latitude", _latitude().isNotNull(), "unreadable latitude"),
+        records.missing_or("longitude", _longitude().isNotNull(), "unreadable longitude"),
+        F.when(~on_globe, F.lit("coordinates outside the globe")),
+        records.date_problem("timestamp"),
+    ]
+
+
+KIND = records.Kind(
+    "geo", ("timestamp", "latitude", "longitude", "country"), ("country",), _problems
+)
+
+
+def clean_geolocations(raw_geo: DataFrame) -> DataFrame:
+    """Raw geo rows -> one row per day and ``ind``, in the order of ``GEOLOCATIONS``."""
+    values = {
+        "country": meaningful(field("country")),
+        "coordinates": F.array(_latitude(), _longitude()),
+        "timestamp": moment(field("timestamp")),
+    }
+    return records.usable(raw_geo, KIND, values).select(*GEOLOCATIONS.column_names)
+
+
+GEOLOCATIONS = Table(
+    "cleaned",
+    "geolocations",
+    "The newest geolocation record of a post on a day.",
+    (
+        Column("ind", "INT", "Number of the post.", ("raw.geo.value",), nullable=False),
+        Column("country", "STRING", "Country the post was made in.", ("raw.geo.value",)),
+        Column(
+            "coordinates",
+            "ARRAY<DOUBLE>",
+            "[latitude, longitude] in degrees.",
+            ("raw.geo.value",),
+            nullable=False,
+        ),
+        Column(
+            "timestamp",
+            "TIMESTAMP",
+            "When the post was made, UTC.",
+            ("raw.geo.value",),
+            nullable=False,
+        ),
+        *records.lineage_of("raw.geo"),
+    ),
+    key=("day", "ind"),
+    inputs=("raw.geo",),
+    transform=clean_geolocations,
+    own_checks=(
+        violation(
+            "cleaned.geolocations",
+            "coordinates_on_globe",
+            "Latitude is within -90 and 90, longitude within -180 and 180.",
+            "NOT (size(coordinates) = 2 AND coordinates[0] BETWEEN -90 AND 90 "
+            "AND coordinates[1] BETWEEN -180 AND 180)",
+        ),
+        records.reconciles(KIND, "raw.geo", "cleaned.geolocations"),
+        has_pin("cleaned.geolocations"),
+    ),
+)

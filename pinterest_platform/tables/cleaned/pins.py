@@ -1,0 +1,119 @@
+"""cleaned.pins: what a post shows."""
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from pinterest_platform.tables import records
+from pinterest_platform.tables.contract import Check, Column, Rows, Table
+from pinterest_platform.tables.records import field
+from pinterest_platform.tables.text import follower_count, meaningful, trimmed, whole_number
+
+TEXT_FIELDS = (
+    "unique_id",
+    "title",
+    "description",
+    "follower_count",
+    "poster_name",
+    "tag_list",
+    "is_image_or_video",
+    "image_src",
+    "save_location",
+    "category",
+)
+
+# What the scraper writes where it found nothing.
+PLACEHOLDERS = {
+    "title": ("No Title Data Available",),
+    "description": (
+        "No description available",
+        "No description available Story format",
+        "Untitled",
+    ),
+    "poster_name": ("User Info Error",),
+    "follower_count": ("User Info Error",),
+    "tag_list": ("N,o, ,T,a,g,s, ,A,v,a,i,l,a,b,l,e",),
+    "image_src": ("Image src error.",),
+}
+
+
+def _problems() -> list[SparkColumn]:
+    downloaded = field("downloaded")
+    unreadable = trimmed(downloaded).isNotNull() & whole_number(downloaded).isNull()
+    return [F.when(unreadable, F.lit("downloaded is not a whole number"))]
+
+
+KIND = records.Kind(
+    "pin",
+    (*TEXT_FIELDS, "downloaded"),
+    TEXT_FIELDS,
+    _problems,
+)
+
+
+def clean_pins(raw_pin: DataFrame) -> DataFrame:
+    """Raw pin rows -> one row per day and ``ind``, in the order of ``PINS``."""
+    text = {name: meaningful(field(name), PLACEHOLDERS.get(name, ())) for name in TEXT_FIELDS}
+    values = text | {
+        "follower_count": follower_count(field("follower_count")),
+        # The folder is what counts; with nothing behind the prefix there is no folder.
+        "save_location": trimmed(
+            F.regexp_replace(text["save_location"], r"^Local save in( |$)", "")
+        ),
+        "downloaded": whole_number(field("downloaded")),
+    }
+    return records.usable(raw_pin, KIND, values).select(*PINS.column_names)
+
+
+def _stated_follower_counts(rows: Rows) -> DataFrame:
+    stated = meaningful(field("follower_count"), PLACEHOLDERS["follower_count"])
+    values = {"stated": stated, "read": follower_count(stated)}
+    return (
+        records.usable(rows("raw.pin"), KIND, values)
+        .select("ind", "stated", "read")
+        .where("stated IS NOT NULL")
+    )
+
+
+PINS = Table(
+    "cleaned",
+    "pins",
+    "The newest pin record of a post on a day.",
+    (
+        Column("ind", "INT", "Number of the post.", ("raw.pin.value",), nullable=False),
+        Column("unique_id", "STRING", "Identifier of the pin.", ("raw.pin.value",)),
+        Column("title", "STRING", "Title of the pin.", ("raw.pin.value",)),
+        Column("description", "STRING", "Description of the pin.", ("raw.pin.value",)),
+        Column("follower_count", "BIGINT", "Followers of the poster.", ("raw.pin.value",)),
+        Column("poster_name", "STRING", "Name of the poster.", ("raw.pin.value",)),
+        Column("tag_list", "STRING", "Tags, comma-separated.", ("raw.pin.value",)),
+        Column("is_image_or_video", "STRING", "Media type of the pin.", ("raw.pin.value",)),
+        Column("image_src", "STRING", "URL of the image.", ("raw.pin.value",)),
+        Column("save_location", "STRING", "Folder the image was saved in.", ("raw.pin.value",)),
+        Column("category", "STRING", "Category of the pin.", ("raw.pin.value",)),
+        Column("downloaded", "INT", "1 when the image was downloaded.", ("raw.pin.value",)),
+        *records.lineage_of("raw.pin"),
+    ),
+    key=("day", "ind"),
+    inputs=("raw.pin",),
+    transform=clean_pins,
+    own_checks=(
+        records.reconciles(KIND, "raw.pin", "cleaned.pins"),
+        Check(
+            "follower_count_readable",
+            "A follower count that is stated can be read; what cannot is null.",
+            "warn",
+            _stated_follower_counts,
+            "read IS NULL",
+            max_share=0.05,
+        ),
+        Check(
+            "category_known",
+            "A pin has a category.",
+            "warn",
+            lambda rows: rows("cleaned.pins"),
+            "category IS NULL",
+            max_share=0.05,
+        ),
+    ),
+)

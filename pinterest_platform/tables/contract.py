@@ -1,0 +1,148 @@
+"""What a table promises: its rows, columns, key, lineage and checks, as data.
+
+Schemas, documentation, metadata and asset checks are all derived from these; nothing here runs.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+Severity = Literal["error", "warn"]
+
+
+class Rows(Protocol):
+    """Gives the rows of a table, by name, for the days at hand; an unpartitioned table whole."""
+
+    def __call__(self, table: str, *, all_days: bool = False) -> DataFrame:
+        """The rows of ``table`` ('cleaned.pins'), of every day when ``all_days``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its Spark SQL type, its meaning (with units) and the columns that it is made from."""
+
+    name: str
+    type: str
+    description: str
+    derived_from: tuple[str, ...] = ()  # ("cleaned.pins.ind", ...)
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class Check:
+    """A promise about rows: of those that ``over`` gives, none meets the SQL condition ``offends``.
+
+    The check fails when more than ``max_share`` (0 to 1) of the rows offend. ``facts`` are further
+    SQL aggregates, by name, that help to understand the outcome. A failed error stops what lies below
+    the table; a failed warning is shown.
+    """
+
+    name: str
+    description: str
+    severity: Severity
+    over: Callable[[Rows], DataFrame]
+    offends: str
+    max_share: float = 0.0
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the lake, ``<schema>.<name>``, and how it is made.
+
+    ``transform`` takes one DataFrame for each of ``inputs``, in their order, and the settings named in
+    ``parameters`` by name. Raw tables have none: they are ingested.
+    """
+
+    schema: Literal["raw", "cleaned", "analytics"]
+    name: str
+    row: str  # what one row is, in a sentence
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+    transform: Callable[..., DataFrame] | None = None
+    parameters: tuple[str, ...] = ()
+    own_checks: tuple[Check, ...] = ()
+    breakdown: tuple[str, ...] = ()  # columns by which its rows are worth counting
+
+    @property
+    def full_name(self) -> str:
+        """``<schema>.<name>``, as SQL knows it."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def daily(self) -> bool:
+        """Whether the table is partitioned by ``day``, the UTC date of arrival."""
+        return "day" in self.column_names
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of the columns, in the table's order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def ddl(self) -> str:
+        """The schema as Spark SQL writes it: ``ind INT, title STRING, ...``.
+
+        Nulls are left to the checks, except in arrays: Sail replaces the rows of a day only where an
+        array column is NOT NULL; otherwise it takes old and new rows for different types.
+        """
+        return ", ".join(
+            f"`{column.name}` {column.type}"
+            + (" NOT NULL" if column.type.startswith("ARRAY") and not column.nullable else "")
+            for column in self.columns
+        )
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The checks that follow from key and columns, then the table's own."""
+        derived = [_unique(self)]
+        if required := [column.name for column in self.columns if not column.nullable]:
+            derived.append(_not_null(self, required))
+        if self.schema == "analytics":
+            derived.append(_not_empty(self))
+        return (*derived, *self.own_checks)
+
+
+def violation(table: str, name: str, description: str, offends: str) -> Check:
+    """An error when a row of ``table`` meets the SQL condition ``offends``."""
+    return Check(name, description, "error", lambda rows: rows(table), offends)
+
+
+def _unique(table: Table) -> Check:
+    # One struct, because Sail fails on grouping by a single column that holds one value only.
+    key = list(table.key)
+    return Check(
+        "unique_key",
+        f"{', '.join(key)} names one row.",
+        "error",
+        lambda rows: (
+            rows(table.full_name)
+            .groupBy(F.struct(*key).alias("key"))
+            .agg(F.count("*").alias("rows"))
+        ),
+        "rows > 1",
+    )
+
+
+def _not_null(table: Table, columns: Sequence[str]) -> Check:
+    return violation(
+        table.full_name,
+        "required_values",
+        f"Never null: {', '.join(columns)}.",
+        " OR ".join(f"`{column}` IS NULL" for column in columns),
+    )
+
+
+def _not_empty(table: Table) -> Check:
+    return Check(
+        "not_empty",
+        "There is at least one row.",
+        "error",
+        lambda rows: rows(table.full_name).agg(F.count("*").alias("rows")),
+        "rows = 0",
+    )

@@ -1,0 +1,177 @@
+"""From raw rows to records that are either usable or have a reason not to be.
+
+One code path for every kind and channel. A kind says which fields it reads and what is wrong with
+them; this module knows JSON and ``ind``, and which of several records of one post counts.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from pinterest_platform.tables import raw
+from pinterest_platform.tables.contract import Check, Column, Rows
+from pinterest_platform.tables.text import moment, trimmed, whole_number
+
+BATCH = "batch"
+CHANNELS = (BATCH,)
+
+# S3 keeps LastModified in whole seconds and clocks differ: a post made just before it arrives
+# must not look as if it came from the future.
+CLOCK_TOLERANCE = "INTERVAL 1 MINUTE"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of record: the fields that its JSON object has, and what makes one unusable.
+
+    ``problems`` gives expressions over ``record.<field>`` and ``arrived_at``, each a reason (text) or
+    null: the first that is not null is the record's reason. It is a function because PySpark makes
+    columns only once there is a session.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    text_fields: tuple[str, ...]
+    problems: Callable[[], Sequence[SparkColumn]]
+
+
+def field(name: str) -> SparkColumn:
+    """The text of a field of the record; numbers and booleans as JSON writes them."""
+    return F.col("record").getField(name)
+
+
+def classified(raw_rows: DataFrame, kind: Kind) -> DataFrame:
+    """The raw rows with ``record`` (a struct of texts), ``ind`` and ``reason``.
+
+    ``reason`` is null for a usable record; otherwise it says why the row is quarantined.
+    """
+    schema = ", ".join(f"`{name}` STRING" for name in ("index", "ind", *kind.fields))
+    parsed = raw_rows.withColumn("record", F.from_json("value", schema)).withColumn(
+        "ind", F.coalesce(whole_number(field("index")), whole_number(field("ind")))
+    )
+    return parsed.withColumn(
+        "reason", F.coalesce(_unidentified(), _nested_text(kind.text_fields), *kind.problems())
+    )
+
+
+def usable(
+    raw_rows: DataFrame, kind: Kind, values: Mapping[str, SparkColumn] | None = None
+) -> DataFrame:
+    """The usable records of each day, the newest per ``ind``: ``ind``, ``values``, origin.
+
+    ``values`` are expressions over ``record.<field>``, by the name of the column that they become.
+    """
+    records = (
+        classified(raw_rows, kind)
+        .where("reason IS NULL")
+        .select(
+            "ind",
+            *(value.alias(name) for name, value in (values or {}).items()),
+            F.lit(BATCH).alias("channel"),
+            "arrived_at",
+            "day",
+            *raw.NATURAL_KEY,
+        )
+    )
+    return newest(records, ["ind", "day"])
+
+
+def newest(rows: DataFrame, per: Sequence[str]) -> DataFrame:
+    """The newest row for each combination of ``per``: latest arrival, then natural key."""
+    window = Window.partitionBy(*per).orderBy(*raw.newest_first())
+    return rows.withColumn("rank", F.row_number().over(window)).where("rank = 1").drop("rank")
+
+
+def missing_or(name: str, readable: SparkColumn, otherwise: str) -> SparkColumn:
+    """The reason when ``record.<name>`` is missing or blank, or when it is not ``readable``."""
+    return F.when(trimmed(field(name)).isNull(), F.lit(f"missing {name}")).when(
+        ~F.coalesce(readable, F.lit(False)), F.lit(otherwise)
+    )
+
+
+def date_problem(name: str) -> SparkColumn:
+    """The reason why ``record.<name>`` is no date, or none that can have passed on arrival."""
+    read = moment(field(name))
+    return F.coalesce(
+        missing_or(name, read.isNotNull(), f"unreadable {name}"),
+        F.when(read > F.col("arrived_at") + F.expr(CLOCK_TOLERANCE), F.lit(f"future {name}")),
+    )
+
+
+def _unidentified() -> SparkColumn:
+    """Why a record has no ``ind``. Only such records pay for the closer look at their JSON."""
+    text = trimmed(F.col("value"))
+    is_object = F.from_json("value", "MAP<STRING, STRING>").isNotNull()
+    not_json = text.isNull() | text.startswith("{") | F.try_parse_json("value").isNull()
+    return F.when(
+        F.col("ind").isNull(),
+        F.when(F.col("value").isNull(), F.lit("not UTF-8"))
+        .when(is_object, F.lit("no whole-number ind"))
+        .when(not_json, F.lit("not JSON"))
+        .otherwise(F.lit("not an object")),
+    )
+
+
+def _nested_text(names: Sequence[str]) -> SparkColumn:
+    """The reason when a text field holds an object or an array.
+
+    Read off the JSON itself, because the parsed field is text either way. Within a JSON string the
+    quotation marks are escaped, so the pattern cannot match there.
+    """
+    nested = F.regexp_extract("value", rf'"({"|".join(names)})"\s*:\s*[\[{{]', 1)
+    return F.when(nested != "", F.concat(nested, F.lit(" is not text")))
+
+
+def lineage_of(kind_table: str) -> tuple[Column, ...]:
+    """The columns with which every cleaned table ends: channel, arrival and natural key."""
+    origin = [
+        Column(
+            "channel",
+            "STRING",
+            "How the record came: 'batch' (Kafka) or 'stream' (Kinesis).",
+            (f"{kind_table}.topic_or_stream",),
+            nullable=False,
+        )
+    ]
+    inherited = ("arrived_at", "day", *raw.NATURAL_KEY)
+    for name in inherited:
+        column = next(column for column in raw.COLUMNS if column.name == name)
+        origin.append(
+            Column(name, column.type, column.description, (f"{kind_table}.{name}",), nullable=False)
+        )
+    return tuple(origin)
+
+
+def reconciles(kind: Kind, raw_table: str, cleaned_table: str) -> Check:
+    """The check that every raw row is a cleaned row, a dropped duplicate, or unusable."""
+    key = ["day", *raw.NATURAL_KEY]
+
+    def fates(rows: Rows) -> DataFrame:
+        """Every raw and cleaned row, by natural key, and whether its post is in the cleaned table."""
+        records = classified(rows(raw_table), kind).select(
+            *key, "ind", "reason", F.lit(True).alias("in_raw")
+        )
+        cleaned = rows(cleaned_table)
+        return records.join(
+            cleaned.select(*key, F.lit(True).alias("in_cleaned")), key, "full_outer"
+        ).join(cleaned.select("day", "ind", F.lit(True).alias("post_kept")), ["day", "ind"], "left")
+
+    duplicate = "in_cleaned IS NULL AND reason IS NULL AND post_kept"
+    return Check(
+        "reconciles_with_raw",
+        f"Of the day, {raw_table} rows = {cleaned_table} rows + duplicates dropped + quarantined "
+        "rows, row by row.",
+        "error",
+        fates,
+        "in_raw IS NULL OR NOT CASE WHEN reason IS NOT NULL THEN in_cleaned IS NULL "
+        "ELSE in_cleaned IS NOT NULL OR post_kept IS NOT NULL END",
+        facts={
+            "raw_rows": "count(in_raw)",
+            "cleaned_rows": "count(in_cleaned)",
+            "duplicates_dropped": f"count_if({duplicate})",
+            "quarantined_rows": "count(reason)",
+        },
+    )

@@ -1,0 +1,76 @@
+"""How text becomes values: expressions from column to column that every cleaned table shares.
+
+All of them take a string column and give null for what they cannot read. Character classes are
+spelled out ([0-9], the white space below): engines differ in what \\d, \\s and trim() mean.
+"""
+
+from collections.abc import Iterable
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+# What Python's str.strip takes away: every character that Unicode calls white space.
+WHITE_SPACE = (
+    "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680"
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+
+_WHOLE = r"^[+-]?[0-9]+(\.0*)?$"
+_DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_FOLLOWERS = r"^([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?[kKmMbB]?$"
+_MOMENT = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
+)
+
+
+def trimmed(text: Column) -> Column:
+    """The text without white space at both ends; null when nothing is left."""
+    bare = F.trim(text, F.lit(WHITE_SPACE))
+    return F.when(bare != "", bare)
+
+
+def meaningful(text: Column, placeholders: Iterable[str] = ()) -> Column:
+    """The trimmed text; null when it is one of the placeholders.
+
+    Case and one final full stop make no difference.
+    """
+    bare = trimmed(text)
+    known = [_comparable(placeholder) for placeholder in placeholders]
+    if not known:
+        return bare
+    compared = F.regexp_replace(F.lower(bare), r"\.$", "")
+    return F.when(~compared.isin(known), bare)
+
+
+def whole_number(text: Column, type_name: str = "int") -> Column:
+    """'7', '+7', '-7' and '7.0' as a number; null for the rest and for what the type cannot hold."""
+    bare = trimmed(text)
+    digits = F.regexp_replace(F.regexp_replace(bare, r"\.0*$", ""), r"^\+", "")
+    return F.when(bare.rlike(_WHOLE), digits.try_cast(type_name))
+
+
+def decimal_number(text: Column) -> Column:
+    """'51.5', '-.5' and '1e3' as a double; null for the rest, NaN and Infinity among them."""
+    bare = trimmed(text)
+    return F.when(bare.rlike(_DECIMAL), bare.try_cast("double"))
+
+
+def moment(text: Column) -> Column:
+    """An ISO 8601 date, or date and time, as a timestamp; UTC unless it names an offset."""
+    bare = trimmed(text)
+    return F.when(bare.rlike(_MOMENT), bare.try_cast("timestamp"))
+
+
+def follower_count(text: Column) -> Column:
+    """'746', '136k', '1.2k', '2M', '1B' and '1,234' as whole numbers (bigint); null for the rest."""
+    bare = trimmed(text)
+    unit = F.lower(F.regexp_extract(bare, r"([kKmMbB]?)$", 1))
+    number = F.regexp_replace(bare, r"[,kKmMbB]", "").try_cast("decimal(28,9)")
+    factor = F.when(unit == "k", 1e3).when(unit == "m", 1e6).when(unit == "b", 1e9).otherwise(1)
+    total = number * factor.cast("decimal(10,0)")
+    return F.when(bare.rlike(_FOLLOWERS) & (total == F.floor(total)), total.try_cast("bigint"))
+
+
+def _comparable(text: str) -> str:
+    return text.strip().lower().removesuffix(".")
