@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from datetime import date
 from pathlib import Path
 
-from pyspark.errors import PySparkException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -106,18 +106,22 @@ class Lake:
         outdated = tuple(held.columns) != table.column_names
         self._commit(table, replace)
 
-    def register(self, tables: Collection[Table]) -> None:
-        """Let SQL in this session know the tables as ``<schema>.<table>``."""
-        for table in tables:
-            self._make(table)
-            self._spark.sql(
-                f"CREATE DATABASE IF NOT EXISTS {table.schema} LOCATION "
-                f"'{self._root}/{table.schema}'"
-            ).collect()
-            self._spark.sql(
-                f"CREATE TABLE IF NOT EXISTS {table.full_name} USING delta "
-                f"LOCATION '{self.location(table)}'"
-            ).collect()
+    def exists(self, table: Table) -> bool:
+        """Whether the table was ever written."""
+        try:
+            return bool(self._spark.read.format("delta").load(self.location(table)).columns)
+        except AnalysisException:
+            return False
+
+    def register(self, table: Table) -> None:
+        """Let SQL in this session know an existing table as ``<schema>.<table>``."""
+        self._spark.sql(
+            f"CREATE DATABASE IF NOT EXISTS {table.schema} LOCATION '{self._root}/{table.schema}'"
+        ).collect()
+        self._spark.sql(
+            f"CREATE TABLE IF NOT EXISTS {table.full_name} USING delta "
+            f"LOCATION '{self.location(table)}'"
+        ).collect()
 
     def _make(self, table: Table) -> None:
         """Make the table, empty, unless it exists."""

@@ -1,0 +1,113 @@
+"""``pinterest run``: materialise assets through Dagster in this process."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import click
+import dagster as dg
+from rich.console import Console
+
+from pinterest_platform import runs
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.settings import Settings, load
+
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command("run")
+@click.option("--day", type=DAY, help="The day to make (UTC).")
+@click.option("--from", "first", type=DAY, help="The first day to make.")
+@click.option("--to", "last", type=DAY, help="The last day to make.")
+@click.option("--select", "selection", help="The assets to make: raw/pin, 'group:cleaned', ...")
+def command(
+    day: datetime | None, first: datetime | None, last: datetime | None, selection: str | None
+) -> None:
+    """Materialise assets. Without days: every day that has something new."""
+    settings = load()
+    days = _asked_days(settings, day, first, last)
+    assets = runs.selected(selection)
+    console = Console(highlight=False, soft_wrap=True)
+    with runs.instance_of(settings) as instance:
+        if any(map(runs.is_daily, assets)):
+            if days is None:
+                days = runs.days_to_run(settings, instance)
+                if not days and not (selection is None and runs.analytics_are_old(instance)):
+                    console.print("Nothing new has arrived, and every table is up to date.")
+                    return
+        else:
+            days = []
+        if not materialise(instance, assets, days, console):
+            raise SystemExit(1)
+
+
+def materialise(
+    instance: dg.DagsterInstance,
+    assets: set[dg.AssetKey],
+    days: Sequence[date],
+    console: Console,
+) -> bool:
+    """Make the days, a run for each range without a gap, and with the last what is not daily.
+
+    Returns whether all of it succeeded; what happens is printed.
+    """
+    daily = set(filter(runs.is_daily, assets))
+    pieces = runs.consecutive(days)
+    works = [(daily, piece) for piece in pieces[:-1]]
+    works.append((assets, pieces[-1]) if pieces else (assets - daily, []))
+    for keys, piece in works:
+        span = f"{piece[0]} to {piece[-1]}" if len(piece) > 1 else "".join(map(str, piece))
+        started = datetime.now(UTC)
+        result = runs.run(instance, keys, piece, lambda event: _print(event, console))
+        took = (datetime.now(UTC) - started).total_seconds()
+        verdict = "[green]succeeded[/]" if result.success else "[red]failed[/]"
+        console.print(f"Run {result.run_id[:8]} {span} {verdict} in {took:.1f} s")
+        if not result.success:
+            for failure in result.failures:
+                Console(stderr=True, highlight=False).print(f"Error: {failure}", markup=False)
+            return False
+    return True
+
+
+def _asked_days(
+    settings: Settings, day: datetime | None, first: datetime | None, last: datetime | None
+) -> list[date] | None:
+    if day is not None and (first or last):
+        raise click.UsageError("--day goes without --from and --to.")
+    if (first is None) != (last is None):
+        raise click.UsageError("--from and --to go together.")
+    start, end = (first or day), (last or day)
+    if start is None or end is None:
+        return None
+    if start > end:
+        raise click.UsageError("--from is after --to.")
+    asked = [
+        start.date() + timedelta(days=past) for past in range((end.date() - start.date()).days + 1)
+    ]
+    today = datetime.now(UTC).date()
+    for outside in (asked[0], asked[-1]):
+        if outside < settings.start_date:
+            raise PlatformError(
+                f"{outside} is before the first partition {settings.start_date}: "
+                "set PINTEREST_START_DATE"
+            )
+        if outside > today:
+            raise PlatformError(
+                f"{outside} has not begun: the last partition is today, {today} (UTC)"
+            )
+    return asked
+
+
+def _print(event: dg.DagsterEvent, console: Console) -> None:
+    if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
+        made = event.step_materialization_data.materialization
+        metadata = {name: entry.value for name, entry in made.metadata.items()}
+        rows = metadata.get("dagster/partition_row_count", metadata["dagster/row_count"])
+        name = made.asset_key.to_user_string() + (f" {made.partition}" if made.partition else "")
+        console.print(f"  {name:<62} {rows:>10,} rows {metadata['seconds']:>6.1f} s")
+    elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        check = event.asset_check_evaluation_data
+        if not check.passed:
+            word = "[red]FAILED[/]" if check.blocking else "[yellow]warning[/]"
+            console.print(
+                f"    {word} {check.asset_key.to_user_string()}:{check.check_name}: {check.description}"
+            )

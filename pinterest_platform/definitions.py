@@ -1,0 +1,21 @@
+"""The entry: what Dagster loads."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from pinterest_platform.defs.resources import EngineResource
+from pinterest_platform.settings import load
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Everything in ``defs/``, with the engine that the environment asks for."""
+    return dg.Definitions.merge(
+        dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
+        dg.Definitions(
+            resources={"engine": EngineResource.of(load())},
+            # A step is one engine session's work; a process for each would start an engine for each.
+            executor=dg.in_process_executor,
+        ),
+    )

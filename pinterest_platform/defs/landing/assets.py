@@ -1,0 +1,32 @@
+"""The landing objects of each topic: what the gateway or the Kafka sink wrote. Nothing here makes them."""
+
+import dagster as dg
+
+from pinterest_platform.defs.layers import OWNERS
+from pinterest_platform.settings import load
+
+SOURCES = {"pin": "pinterest_data", "geo": "geolocation_data", "user": "user_data"}
+
+
+@dg.definitions
+def landing() -> dg.Definitions:
+    """The landing objects of the three topics as external assets."""
+    settings = load()
+    return dg.Definitions(
+        assets=[
+            dg.AssetSpec(
+                ["landing", kind],
+                deps=[dg.AssetKey(["source", source])],
+                description=(
+                    f"JSON lines of the topic {settings.topics[kind]}, at "
+                    "`topics/<topic>/partition=<p>/<topic>+<p>+<start offset>.json`."
+                ),
+                group_name="landing",
+                kinds={"json", "s3" if settings.landing.startswith("s3://") else "file"},
+                owners=OWNERS,
+                tags={"layer": "landing", "channel": "batch"},
+                metadata={"place": settings.landing, "topic": settings.topics[kind]},
+            )
+            for kind, source in SOURCES.items()
+        ]
+    )

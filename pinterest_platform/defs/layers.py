@@ -1,0 +1,202 @@
+"""How tables become assets: specs, checks and events, all derived from the tables' contracts."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+
+import dagster as dg
+
+from pinterest_platform.defs.resources import EngineResource
+from pinterest_platform.engines.request import Checked, Made, NotMade, Outcome, Request
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.tables.catalog import TABLES
+from pinterest_platform.tables.contract import Table
+
+OWNERS = ["team:data-platform"]
+
+# A day's arrivals are carried on by the daily run a quarter of an hour after midnight; a table that
+# was not made for a day and two hours has missed one.
+FRESHNESS = dg.FreshnessPolicy.time_window(
+    fail_window=timedelta(hours=48), warn_window=timedelta(hours=26)
+)
+
+Event = dg.MaterializeResult[None] | dg.AssetCheckResult
+
+
+def asset_key(table: str) -> dg.AssetKey:
+    """'raw.pin' -> the asset raw/pin."""
+    return dg.AssetKey(table.split("."))
+
+
+def table_name(key: dg.AssetKey) -> str:
+    """The asset raw/pin -> 'raw.pin'."""
+    return ".".join(key.path)
+
+
+def specs(
+    tables: Iterable[Table], deps: Mapping[str, Sequence[dg.AssetKey]] | None = None
+) -> list[dg.AssetSpec]:
+    """The asset of each table; ``deps`` are what it depends on beside the tables it is made from."""
+    return [
+        dg.AssetSpec(
+            asset_key(table.full_name),
+            deps=[*map(asset_key, table.inputs), *(deps or {}).get(table.full_name, ())],
+            description=_description(table),
+            group_name=table.schema,
+            kinds={"delta", "pyspark"},
+            owners=OWNERS,
+            tags={"layer": table.schema, "partitioned": "daily" if table.daily else "no"},
+            metadata={"dagster/column_schema": _schema(table)},
+            freshness_policy=FRESHNESS,
+        )
+        for table in tables
+    ]
+
+
+def check_specs(tables: Iterable[Table]) -> list[dg.AssetCheckSpec]:
+    """The checks of each table; a failed error keeps what lies below it from being made."""
+    return [
+        dg.AssetCheckSpec(
+            check.name,
+            asset=asset_key(table.full_name),
+            description=check.description,
+            blocking=check.severity == "error",
+            metadata={"severity": check.severity, "offends": check.offends},
+        )
+        for table in tables
+        for check in table.checks
+    ]
+
+
+def materialise(context: dg.AssetExecutionContext, engine: EngineResource) -> Iterator[Event]:
+    """Make what is selected of a layer and say what happened.
+
+    Raises:
+        dagster.Failure: something could not be made, or failed a check of severity error.
+    """
+    checks = tuple(
+        (table_name(key.asset_key), key.name) for key in context.selected_asset_check_keys
+    )
+    tables = tuple(table_name(key) for key in context.selected_asset_keys)
+    daily = any(TABLES[table].daily for table in (*tables, *(table for table, _ in checks)))
+    days = tuple(map(date.fromisoformat, context.partition_keys)) if daily else ()
+    request = Request(tables, checks, days)
+    failures: list[str] = []
+    try:
+        for outcome in engine.build(request):
+            context.log.info(_told(outcome))
+            match outcome:
+                case Made():
+                    yield _materialised(context, outcome, engine.lake)
+                case Checked():
+                    if outcome.stops:
+                        failures.append(_told(outcome))
+                    yield _checked(outcome)
+                case NotMade():
+                    failures.append(_told(outcome))
+    except PlatformError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    if failures:
+        raise dg.Failure("; ".join(failures), allow_retries=False)
+
+
+def _materialised(
+    context: dg.AssetExecutionContext, made: Made, lake: str
+) -> dg.MaterializeResult[None]:
+    table = TABLES[made.table]
+    metadata: dict[str, dg.MetadataValue | int | float] = {
+        "dagster/row_count": made.total_rows,
+        "dagster/column_schema": dg.MetadataValue.table_schema(_schema(table)),
+        "dagster/column_lineage": dg.MetadataValue.column_lineage(_lineage(table)),
+        "dagster/table_name": dg.MetadataValue.text(made.table),
+        "dagster/uri": dg.MetadataValue.text(f"{lake}/{table.schema}/{table.name}"),
+        "preview": dg.MetadataValue.md(_as_markdown(made.preview)),
+        "seconds": round(made.seconds, 3),
+        **made.facts,
+    }
+    if made.breakdown:
+        metadata["breakdown"] = dg.MetadataValue.md(_as_markdown(made.breakdown))
+    key = asset_key(made.table)
+    for day, rows in made.rows.items():
+        if day is not None:
+            context.add_asset_metadata(
+                {"dagster/partition_row_count": rows}, key, partition_key=day.isoformat()
+            )
+    return dg.MaterializeResult(key, metadata=metadata)
+
+
+def _checked(checked: Checked) -> dg.AssetCheckResult:
+    metadata: dict[str, dg.MetadataValue | int] = {
+        "rows_looked_at": checked.looked_at,
+        "offending_rows": checked.offending,
+        **checked.facts,
+    }
+    if checked.samples:
+        metadata["samples"] = dg.MetadataValue.md(_as_markdown(checked.samples))
+    severities = {"error": dg.AssetCheckSeverity.ERROR, "warn": dg.AssetCheckSeverity.WARN}
+    return dg.AssetCheckResult(
+        asset_key=asset_key(checked.table),
+        check_name=checked.check,
+        passed=checked.passed,
+        severity=severities[checked.severity],
+        description=f"{checked.offending:,} of {checked.looked_at:,} rows offend.",
+        metadata=metadata,
+    )
+
+
+def _told(outcome: Outcome) -> str:
+    """What happened, in one line."""
+    match outcome:
+        case Made():
+            return f"made {outcome.table}: {outcome.total_rows:,} rows, {outcome.seconds:.1f} s"
+        case Checked():
+            verdict = "passed" if outcome.passed else "failed"
+            return (
+                f"{outcome.table} {verdict} {outcome.check}: "
+                f"{outcome.offending:,} of {outcome.looked_at:,} rows offend"
+            )
+        case NotMade():
+            return f"{outcome.table} was not made, because {outcome.because} failed"
+
+
+def _description(table: Table) -> str:
+    return f"One row: {table.row[0].lower()}{table.row[1:]}\n\nKey: {', '.join(table.key)}."
+
+
+def _schema(table: Table) -> dg.TableSchema:
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                column.name,
+                column.type.lower(),
+                column.description,
+                dg.TableColumnConstraints(nullable=column.nullable),
+            )
+            for column in table.columns
+        ]
+    )
+
+
+def _lineage(table: Table) -> dg.TableColumnLineage:
+    return dg.TableColumnLineage(
+        {
+            column.name: [
+                dg.TableColumnDep(asset_key(origin.rsplit(".", 1)[0]), origin.rsplit(".", 1)[1])
+                for origin in column.derived_from
+            ]
+            for column in table.columns
+            if column.derived_from
+        }
+    )
+
+
+def _as_markdown(rows: Sequence[Mapping[str, str]]) -> str:
+    """The rows as a Markdown table; a text of their own where there are none."""
+    if not rows:
+        return "no rows"
+    names = list(rows[0])
+    lines = [names, ["---"] * len(names), *([row[name] for name in names] for row in rows)]
+    return "\n".join(f"| {' | '.join(map(_markdown_cell, line))} |" for line in lines)
+
+
+def _markdown_cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

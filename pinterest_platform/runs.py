@@ -1,0 +1,240 @@
+"""Runs in this process: the days that need one, and how it is recorded in the Dagster instance."""
+
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
+
+from pinterest_platform.definitions import defs
+from pinterest_platform.engines.engine import Engine, places_of
+from pinterest_platform.engines.ingest import pending
+from pinterest_platform.engines.lake import Lake
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.settings import Settings
+from pinterest_platform.tables.catalog import TABLES, in_schema
+
+JOB = "arrivals_to_analytics"
+
+# Which process works on a run that this module started: "<host>:<pid>".
+PROCESS_TAG = "pinterest/process"
+_PARTITION = "dagster/partition"
+_RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+_UNFINISHED = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+
+
+@dataclass
+class RunResult:
+    """How a run ended: what it made (asset, rows, seconds), warnings, and why it failed."""
+
+    run_id: str
+    success: bool
+    failures: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
+    """The Dagster instance at DAGSTER_HOME or, where that is not set, below PINTEREST_HOME.
+
+    Runs whose process was killed are marked as failed first, so that nobody waits for them.
+    """
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(settings.dagster_home)))
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not (home / "dagster.yaml").exists():
+            shutil.copy(Path(__file__).with_name("dagster.yaml"), home)
+    except OSError as error:
+        raise PlatformError(
+            f"the Dagster home {home} cannot be written ({error.strerror}): set DAGSTER_HOME"
+        ) from None
+    with DagsterInstance.get() as instance:
+        for run in instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
+            if not _is_alive(run.tags.get(PROCESS_TAG, "")):
+                instance.report_run_failed(run, "The process of this run ended without a word.")
+        yield instance
+
+
+def days_to_run(settings: Settings, instance: DagsterInstance) -> list[date]:
+    """The days that have something new, ascending.
+
+    A day does when landing objects of it are not in the raw tables, when its last run did not succeed,
+    or when its raw tables were made after its cleaned ones.
+    """
+    places = places_of(settings)
+    with Engine(settings.engine, places) as engine:
+        lake = Lake(engine.session, places.lake)
+        days = {
+            arrival.day for table in in_schema("raw") for arrival in pending(lake, places, table)
+        }
+    return sorted(days | _unfinished_days(instance) | _uncleaned_days(instance))
+
+
+def analytics_are_old(instance: DagsterInstance) -> bool:
+    """Whether a cleaned table was made after an analytic one."""
+    cleaned = [max(_made(instance, table).values(), default=-1) for table in _keys("cleaned")]
+    analytics = [_last_made(instance, table) for table in _keys("analytics")]
+    return max(cleaned) > min(analytics)
+
+
+def run(
+    instance: DagsterInstance,
+    assets: Iterable[dg.AssetKey],
+    days: Sequence[date],
+    on_event: Callable[[dg.DagsterEvent], None],
+) -> RunResult:
+    """Materialise assets, for a range of consecutive ``days`` where they are partitioned.
+
+    ``on_event`` is called with each event of the run as it happens.
+    """
+    tags = {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"}
+    if len(days) == 1:
+        tags[_PARTITION] = days[0].isoformat()
+    elif days:
+        tags |= dict(zip(_RANGE, (days[0].isoformat(), days[-1].isoformat()), strict=True))
+    run_id = str(uuid.uuid4())
+    failures: list[str] = []
+
+    def listen(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None:
+            return
+        if event.event_type == DagsterEventType.STEP_FAILURE:
+            failures.append(_reason(event))
+        on_event(event)
+
+    instance.add_event_listener(run_id, listen)
+    result = (
+        defs()
+        .resolve_job_def(JOB)
+        .execute_in_process(
+            instance=instance,
+            asset_selection=list(assets),
+            tags=tags,
+            run_id=run_id,
+            raise_on_error=False,
+            # Dagster's own console log would bury what the user wants to read; the event log has it.
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+    )
+    return RunResult(run_id, result.success, failures)
+
+
+def consecutive(days: Iterable[date]) -> list[list[date]]:
+    """The days, ascending, in pieces without a gap."""
+    pieces: list[list[date]] = []
+    for day in sorted(days):
+        if pieces and pieces[-1][-1] + timedelta(days=1) == day:
+            pieces[-1].append(day)
+        else:
+            pieces.append([day])
+    return pieces
+
+
+def selected(selection: str | None) -> set[dg.AssetKey]:
+    """The assets that a selection names, as in Dagster: keys, 'group:raw', '+analytics/posts', ...
+
+    Raises:
+        PlatformError: it cannot be read, or names nothing that can be made.
+    """
+    graph = defs().resolve_asset_graph()
+    makeable = set(graph.materializable_asset_keys)
+    if selection is None:
+        return makeable
+    try:
+        keys = dg.AssetSelection.from_string(selection.replace(",", " or ")).resolve(graph)
+    except Exception as error:
+        raise PlatformError(
+            f"the selection '{selection}' cannot be read ({str(error).splitlines()[0]}): name assets "
+            "such as raw/pin or 'group:cleaned', see `dg list defs`"
+        ) from None
+    if not keys & makeable:
+        raise PlatformError(
+            f"the selection '{selection}' names nothing that can be made: see `dg list defs`"
+        )
+    return set(keys) & makeable
+
+
+def is_daily(asset: dg.AssetKey) -> bool:
+    """Whether the asset is partitioned by day."""
+    return TABLES[".".join(asset.path)].daily
+
+
+def _unfinished_days(instance: DagsterInstance) -> set[date]:
+    """The days whose last run did not succeed."""
+    success: dict[date, bool] = {}
+    for run in instance.get_runs(RunsFilter(job_name=JOB)):  # newest first
+        for day in _days_of(run):
+            success.setdefault(day, run.status == DagsterRunStatus.SUCCESS)
+    return {day for day, succeeded in success.items() if not succeeded}
+
+
+def _days_of(run: dg.DagsterRun) -> list[date]:
+    first = run.tags.get(_PARTITION) or run.tags.get(_RANGE[0])
+    last = run.tags.get(_PARTITION) or run.tags.get(_RANGE[1])
+    if not first or not last:
+        return []
+    start, end = date.fromisoformat(first), date.fromisoformat(last)
+    return [start + timedelta(days=past) for past in range((end - start).days + 1)]
+
+
+def _uncleaned_days(instance: DagsterInstance) -> set[date]:
+    """The days of which a raw table was made after a cleaned one."""
+    raw: dict[str, int] = {}
+    for table in _keys("raw"):
+        for day, made in _made(instance, table).items():
+            raw[day] = max(raw.get(day, -1), made)
+    cleaned = [_made(instance, table) for table in _keys("cleaned")]
+    return {
+        date.fromisoformat(day)
+        for day, made in raw.items()
+        if any(table.get(day, -1) < made for table in cleaned)
+    }
+
+
+def _keys(schema: str) -> list[dg.AssetKey]:
+    return [dg.AssetKey([table.schema, table.name]) for table in in_schema(schema)]
+
+
+def _made(instance: DagsterInstance, asset: dg.AssetKey) -> dict[str, int]:
+    """When each partition was last made, as the number of the event."""
+    return dict(
+        instance.get_latest_storage_id_by_partition(asset, DagsterEventType.ASSET_MATERIALIZATION)
+    )
+
+
+def _last_made(instance: DagsterInstance, asset: dg.AssetKey) -> int:
+    event = instance.get_latest_materialization_event(asset)
+    found = instance.fetch_materializations(asset, limit=1).records if event else []
+    return found[0].storage_id if found else -1
+
+
+def _is_alive(process: str) -> bool:
+    """Whether the process of a run may still work: it is on another machine, unknown, or there."""
+    host, _, pid = process.rpartition(":")
+    if not host or host != socket.gethostname():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    """Why a step failed: what it said itself, or the error that it met."""
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error else "failed without a reason"
