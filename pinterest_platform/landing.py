@@ -6,6 +6,7 @@ Source of the layout: the Confluent S3 sink connector's default partitioner and 
 import os
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from obstore.store import LocalStore, S3Store
@@ -15,6 +16,10 @@ from pinterest_platform.errors import PlatformError
 KINDS = ("pin", "geo", "user")
 
 Store = LocalStore | S3Store
+
+# By default obstore tries for three minutes, in silence. This is less than a stopping gateway waits
+# for its requests and most clients for an answer (30 s), and enough for 8 MiB over 5 Mbit/s.
+S3_PATIENCE = timedelta(seconds=20)
 
 _KEY = re.compile(r"^topics/([^/]+)/partition=([0-9]+)/(.+)\+([0-9]+)\+([0-9]{10,})\.json$")
 
@@ -74,7 +79,11 @@ def open_store(url: str, *, create: bool = False) -> Store:
     """
     if url.startswith("s3://"):
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
-        return S3Store.from_url(url, client_options={"allow_http": endpoint.startswith("http://")})
+        return S3Store.from_url(
+            url,
+            client_options={"allow_http": endpoint.startswith("http://"), "timeout": S3_PATIENCE},
+            retry_config={"max_retries": 4, "retry_timeout": S3_PATIENCE},
+        )
     folder = Path(url)
     if create:
         try:

@@ -34,9 +34,15 @@ def command(sql: str, form: str) -> None:
     with Engine(settings.engine, places_of(settings)) as engine:
         answer = query(engine, sql)
     if form == "table":
-        Console(soft_wrap=True).print(as_table(answer))
+        wide_console().print(as_table(answer))
     else:
         click.echo(_as_json(answer) if form == "json" else _as_csv(answer), nl=form == "json")
+
+
+def wide_console() -> Console:
+    """A console that cuts cells only where there is a terminal with an edge."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=1000)
 
 
 def as_table(answer: pa.Table, title: str | None = None) -> Table:
@@ -80,4 +86,6 @@ def _plain(value: Any) -> Any:
 def _shown(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
     return f"{value:,}" if isinstance(value, float) else str(_plain(value))

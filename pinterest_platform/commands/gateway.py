@@ -1,0 +1,89 @@
+"""``pinterest gateway``: serve the HTTP gateway until it is told to stop."""
+
+import errno
+import signal
+import socket
+
+import click
+import uvicorn
+from typing_extensions import override
+
+from pinterest_platform import landing, settings
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.gateway.app import create_app
+
+# A request waits for a write of milliseconds, or of seconds when S3 asks to slow down; who stops a
+# container waits 30 s (ECS stopTimeout, Kubernetes terminationGracePeriodSeconds).
+SHUTDOWN_SECONDS = 25
+
+# nginx's keepalive_timeout: a slow emulator keeps its connection between two posts.
+KEEP_ALIVE_SECONDS = 75
+
+# Three topics with this many partitions each are 300 folders to look at in /health.
+MAX_PARTITIONS = 100
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens, on stdout, once it does."""
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        for listening in sockets or []:
+            host, port = listening.getsockname()[:2]
+            host = f"[{host}]" if listening.family == socket.AF_INET6 else host
+            click.echo(f"Gateway listening on http://{host}:{port}")
+
+
+@click.command(name="gateway")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    default=8082,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--partitions",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, MAX_PARTITIONS),
+    help="Partitions per topic.",
+)
+def command(host: str, port: int, partitions: int) -> None:
+    """Serve the HTTP gateway: Kafka REST v2 into landing objects."""
+    configured = settings.load()
+    store = landing.open_store(configured.landing, create=True)
+    app = create_app(store, configured.topics.values(), partitions)
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    server = _Server(config)
+    with _listen(host, port) as listening:
+        # uvicorn raises the signal again after it has shut down, which would end the process by
+        # that signal instead of with 0: so its own way to stop is what is found then, too.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, server.handle_exit)
+        server.run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PlatformError(
+                f"port {port} of {host} is in use: stop what listens there, or choose another "
+                "with --port (0 takes a free one)"
+            ) from None
+        reason = str(error.strerror).split(" (while", 1)[0]
+        raise PlatformError(
+            f"cannot listen on {host}, port {port} ({reason}): choose others with --host and --port"
+        ) from None

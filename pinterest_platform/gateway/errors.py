@@ -1,0 +1,35 @@
+"""What the gateway answers when it cannot do what was asked: HTTP status, error code, message.
+
+Source of the codes: Confluent REST Proxy v2 (API reference) and its KafkaExceptionMapper.
+"""
+
+from pinterest_platform.errors import PlatformError
+
+TOPIC_NOT_FOUND = 40401
+PARTITION_NOT_FOUND = 40402
+# The mapper's BROKER_NOT_AVAILABLE, the one code of its list that goes with HTTP status 503.
+LANDING_UNAVAILABLE = 50302
+
+
+class RestError(Exception):
+    """An answer other than 200: ``{"error_code": code, "message": message}`` with ``status``.
+
+    The message names the record by its index and never holds a key or a value.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: int | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = status if code is None else code
+        self.headers = headers
+
+
+class LandingUnavailable(PlatformError):
+    """The landing place could not be read or written: nothing of the request is acknowledged."""

@@ -1,0 +1,132 @@
+"""A real gateway process, real HTTP, and what it left in the landing folder."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+# A gateway starts within a second or two; a busy machine may take much longer.
+DEADLINE_SECONDS = 30
+
+RECORDS_TYPE = "application/vnd.kafka.json.v2+json"
+PIN = "pinterest.pin"
+
+# What a gateway is started with: the settings of whoever runs the tests are not theirs.
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if not name.startswith(("PINTEREST_", "AWS_"))
+}
+
+
+class Gateway:
+    """A gateway process: ``url`` once it listens, and ways to end it."""
+
+    def __init__(self, landing: str, *options: str, **environment: str) -> None:
+        self._process = subprocess.Popen(
+            [Path(sys.executable).with_name("pinterest"), "gateway", "--port", "0", *options],
+            env=ENVIRONMENT | environment | {"PINTEREST_LANDING": landing},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout
+        ready, _, _ = select.select([self._process.stdout], [], [], DEADLINE_SECONDS)
+        line = self._process.stdout.readline() if ready else ""
+        if not line.startswith("Gateway listening on http://127.0.0.1:"):
+            self.kill()
+            raise AssertionError(f"no gateway: {line!r} {self.output()}")
+        self.url = line.split()[-1]
+
+    def post(self, records: list[Any], topic: str = PIN) -> requests.Response:
+        return self.post_body(json.dumps({"records": records}), topic)
+
+    def post_body(self, body: Any, topic: str = PIN, **headers: str) -> requests.Response:
+        return requests.post(
+            f"{self.url}/topics/{topic}",
+            data=body,
+            headers={"Content-Type": RECORDS_TYPE} | headers,
+            timeout=DEADLINE_SECONDS,
+        )
+
+    def get(self, path: str) -> requests.Response:
+        return requests.get(f"{self.url}{path}", timeout=DEADLINE_SECONDS)
+
+    def terminate(self, number: signal.Signals = signal.SIGTERM) -> None:
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def output(self) -> tuple[int, str, str]:
+        """Exit code, the rest of stdout, and stderr, once the process has ended."""
+        stdout, stderr = self._process.communicate(timeout=DEADLINE_SECONDS)
+        return self._process.returncode, stdout, stderr
+
+    def __enter__(self) -> "Gateway":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self.kill()
+            self.output()
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Path:
+    return tmp_path / "landing"
+
+
+@pytest.fixture
+def start(landing: Path) -> Iterator[Any]:
+    """Start a gateway on this test's landing folder; it is ended with the test."""
+    with ExitStack() as gateways:
+
+        def start(*options: str) -> Gateway:
+            return gateways.enter_context(Gateway(str(landing), *options))
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One gateway with three partitions for tests that only look at answers."""
+    with Gateway(str(tmp_path_factory.mktemp("shared")), "--partitions", "3") as gateway:
+        yield gateway
+
+
+def objects(landing: Path, topic: str = PIN, partition: int = 0) -> dict[int, bytes]:
+    """The landing objects of a partition by their start offset, in order."""
+    folder = landing / "topics" / topic / f"partition={partition}"
+    names = sorted(path.name for path in folder.iterdir())
+    expected = [f"{topic}+{partition}+{_offset(name):010d}.json" for name in names]
+    assert names == expected
+    return {_offset(name): (folder / name).read_bytes() for name in names}
+
+
+def dense_lines(landing: Path, topic: str = PIN, partition: int = 0) -> list[bytes]:
+    """The lines of a partition, line k having offset k, after a check that no offset is missing."""
+    lines: list[bytes] = []
+    for offset, content in objects(landing, topic, partition).items():
+        assert offset == len(lines)
+        assert content.endswith(b"\n")
+        lines += content[:-1].split(b"\n")
+    return lines
+
+
+def wait_until(condition: Any) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+
+
+def _offset(name: str) -> int:
+    return int(name.removesuffix(".json").rsplit("+", 1)[-1])
