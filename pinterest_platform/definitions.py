@@ -15,7 +15,7 @@ def defs() -> dg.Definitions:
         dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
         dg.Definitions(
             resources={"engine": EngineResource.of(load())},
-            # A step is one engine session's work; a process for each would start an engine for each.
+            # A step is an engine session's work; a process for each would start an engine each.
             executor=dg.in_process_executor,
         ),
     )

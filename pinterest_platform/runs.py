@@ -64,8 +64,8 @@ def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
 def days_to_run(settings: Settings, instance: DagsterInstance) -> list[date]:
     """The days that have something new, ascending.
 
-    A day does when landing objects of it are not in the raw tables, when its last run did not succeed,
-    or when its raw tables were made after its cleaned ones.
+    A day does when landing objects of it are not in the raw tables, when its last run did not
+    succeed, or when its raw tables were made after its cleaned ones.
     """
     places = places_of(settings)
     with Engine(settings.engine, places) as engine:
@@ -119,7 +119,7 @@ def run(
             tags=tags,
             run_id=run_id,
             raise_on_error=False,
-            # Dagster's own console log would bury what the user wants to read; the event log has it.
+            # Dagster's own console log would bury what the user wants; the event log has it.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     )
@@ -151,8 +151,8 @@ def selected(selection: str | None) -> set[dg.AssetKey]:
         keys = dg.AssetSelection.from_string(selection.replace(",", " or ")).resolve(graph)
     except Exception as error:
         raise PlatformError(
-            f"the selection '{selection}' cannot be read ({str(error).splitlines()[0]}): name assets "
-            "such as raw/pin or 'group:cleaned', see `dg list defs`"
+            f"the selection '{selection}' cannot be read ({str(error).splitlines()[0]}): "
+            "name assets such as raw/pin or 'group:cleaned', see `dg list defs`"
         ) from None
     if not keys & makeable:
         raise PlatformError(

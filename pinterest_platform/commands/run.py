@@ -109,5 +109,6 @@ def _print(event: dg.DagsterEvent, console: Console) -> None:
         if not check.passed:
             word = "[red]FAILED[/]" if check.blocking else "[yellow]warning[/]"
             console.print(
-                f"    {word} {check.asset_key.to_user_string()}:{check.check_name}: {check.description}"
+                f"    {word} {check.asset_key.to_user_string()}:{check.check_name}: "
+                f"{check.description}"
             )

@@ -35,7 +35,7 @@ def table_name(key: dg.AssetKey) -> str:
 def specs(
     tables: Iterable[Table], deps: Mapping[str, Sequence[dg.AssetKey]] | None = None
 ) -> list[dg.AssetSpec]:
-    """The asset of each table; ``deps`` are what it depends on beside the tables it is made from."""
+    """The asset of each table; ``deps`` are those beside the tables that it is made from."""
     return [
         dg.AssetSpec(
             asset_key(table.full_name),

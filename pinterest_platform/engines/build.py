@@ -26,7 +26,7 @@ def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Out
     A table below one that failed a check of severity error is not made.
 
     Raises:
-        PlatformError: the landing place or the lake cannot be read or written, or holds what cannot be.
+        PlatformError: the landing place or the lake cannot be read or written.
     """
     lake = Lake(spark, places.lake)
     rows = _Rows(lake, request.days)

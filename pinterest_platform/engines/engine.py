@@ -26,7 +26,7 @@ def places_of(settings: Settings) -> Places:
 
 
 class Engine:
-    """Builds tables in one Spark session, which starts with the first request and ends with the block.
+    """Builds tables in one Spark session, from the first request to the end of the block.
 
     >>> with Engine("sail", places) as engine:
     ...     for outcome in engine.build(request): ...

@@ -132,7 +132,8 @@ class Lake:
                 Path(self.location(table)).mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise PlatformError(
-                    f"the lake {self._root} cannot be written ({error.strerror}): set PINTEREST_LAKE"
+                    f"the lake {self._root} cannot be written ({error.strerror}): "
+                    "set PINTEREST_LAKE"
                 ) from None
 
         def make() -> None:
@@ -145,8 +146,8 @@ class Lake:
             self._commit(table, make)
         except PySparkException as error:
             raise PlatformError(
-                f"the lake {self._root} cannot be written ({first_line(error)}): set PINTEREST_LAKE, "
-                "AWS_ENDPOINT_URL and the AWS credentials"
+                f"the lake {self._root} cannot be written ({first_line(error)}): "
+                "set PINTEREST_LAKE, AWS_ENDPOINT_URL and the AWS credentials"
             ) from error
         self._made.add(table.full_name)
 

@@ -14,10 +14,10 @@ _READS = ("select", "with", "from", "values", "table", "show", "describe", "desc
 
 
 def query(engine: Engine, sql: str) -> pa.Table:
-    """The answer to a query that reads tables such as ``raw.pin``, ``cleaned.pins``, ``analytics.posts``.
+    """The answer to a query over tables such as ``raw.pin`` and ``analytics.posts``.
 
     Raises:
-        PlatformError: the SQL is no query or cannot be run, or a table that it names was not made yet.
+        PlatformError: the SQL is no query, cannot be run, or names a table not made yet.
     """
     words = re.findall(r"[a-z_]+", sql.lower())
     if not words or words[0] not in _READS:

@@ -31,9 +31,9 @@ class Request:
 class Made:
     """A table was made.
 
-    ``rows`` are the rows that the table now holds for each requested day; an unpartitioned table has
-    one entry under None. ``preview`` are a few rows as they would be printed. ``breakdown`` are counts
-    of the made rows by the table's breakdown columns.
+    ``rows`` are the rows that the table now holds for each requested day; an unpartitioned table
+    has one entry under None. ``preview`` are a few rows as they would be printed. ``breakdown`` are
+    counts of the made rows by the table's breakdown columns.
     """
 
     table: str

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 @contextmanager
 def sail_session() -> Iterator[SparkSession]:
-    """Start a Sail server on a free local port and give a session on it; both end with the block."""
+    """Start a Sail server on a free local port, with a session; both end with the block."""
     # Sail logs to standard error; its information lines would bury what a user wants to read.
     os.environ.setdefault("RUST_LOG", "error")
     _allow_http()

@@ -1,8 +1,8 @@
 """Which landing objects are new: what a topic holds, less what its raw table holds.
 
 Where to go on is derived from the raw table alone. For each partition of a topic the table holds
-ranges of offsets; what lies between and behind them is listed, nothing else. That way the days can be
-ingested in any order, and a list request costs what is new, not what is there.
+ranges of offsets; what lies between and behind them is listed, nothing else. That way the days can
+be ingested in any order, and a list request costs what is new, not what is there.
 """
 
 from bisect import bisect_right
@@ -17,14 +17,14 @@ from obstore.exceptions import BaseError
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.landing import LandingKey, Store, partition_prefix, topic_prefix
 
-# Every range of a partition costs a list request. Many ranges are many small holes, which one listing
-# from the first of them on passes faster.
+# Every range of a partition costs a list request. Many ranges are many small holes, which one
+# listing from the first of them on passes faster.
 MOST_RANGES = 50
 
 
 @dataclass(frozen=True)
 class Held:
-    """A run of offsets without a gap that the raw table holds, and the object that its end is from."""
+    """Offsets without a gap that the raw table holds, and the object that the last is from."""
 
     first: int
     last: int
@@ -64,8 +64,8 @@ def new_arrivals(
         place: how to call the landing place in an error.
 
     Raises:
-        PlatformError: the landing place cannot be read, or an object's name does not follow the layout
-            or contradicts the offsets that are held.
+        PlatformError: the landing place cannot be read, or an object's name does not follow the
+        layout     or contradicts the offsets that are held.
     """
     try:
         partitions = obstore.list_with_delimiter(store, topic_prefix(topic))["common_prefixes"]
@@ -168,8 +168,8 @@ def _partition_number(prefix: str, place: str) -> int:
     number = name.removeprefix("partition=")
     if number == name or not number.isascii() or not number.isdigit():
         raise PlatformError(
-            f"'{prefix}' in the landing place {place} does not follow topics/<topic>/partition=<p>/: "
-            "move it away"
+            f"'{prefix}' in the landing place {place} does not follow "
+            "topics/<topic>/partition=<p>/: move it away"
         )
     return int(number)
 

@@ -25,12 +25,12 @@ from pinterest_platform.landing import LandingKey, Store, open_store
 
 FORMAT = "landing_objects"
 
-# Small objects are many round trips: more at once hides their latency. 32 is where a local S3 server
-# and a folder both stop to gain.
+# Small objects are many round trips: more at once hides their latency. 32 is where a local S3
+# server and a folder both stop to gain.
 READS_AT_ONCE = 32
 
-# An engine works on slices in parallel; a slice is held in memory as a whole. 16 MiB of text keep all
-# cores busy from a few slices on and cost little memory.
+# An engine works on slices in parallel; a slice is held in memory as a whole. 16 MiB of text keep
+# all cores busy from a few slices on and cost little memory.
 SLICE_BYTES = 16 * 2**20
 SLICE_OBJECTS = 4096
 
@@ -118,9 +118,9 @@ class LandingReader(DataSourceReader):
 
 
 def lines_of(store: Store, arrivals: Sequence[Arrival]) -> pa.RecordBatch:
-    """The new lines of some landing objects as one batch.
+    r"""The new lines of some landing objects as one batch.
 
-    Lines end with \\n and with nothing else; line k has offset start + k, blank ones too.
+    Lines end with \n and with nothing else; line k has offset start + k, blank ones too.
 
     Raises:
         BrokenObjectError: an object cannot be read, or has lines that belong to the next object.
@@ -173,7 +173,7 @@ def _content(store: Store, arrival: Arrival) -> bytes:
 
 
 def _split(content: bytes) -> pa.Array:
-    """The lines of the content, each of which ends with \\n."""
+    r"""The lines of the content, each of which ends with \n."""
     whole = pa.array([content], pa.large_binary())
     return pc.split_pattern(whole, b"\n").flatten().slice(0, content.count(b"\n"))
 

@@ -23,7 +23,7 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its Spark SQL type, its meaning (with units) and the columns that it is made from."""
+    """A column: its Spark SQL type, its meaning (with units) and the columns it is made from."""
 
     name: str
     type: str
@@ -37,8 +37,8 @@ class Check:
     """A promise about rows: of those that ``over`` gives, none meets the SQL condition ``offends``.
 
     The check fails when more than ``max_share`` (0 to 1) of the rows offend. ``facts`` are further
-    SQL aggregates, by name, that help to understand the outcome. A failed error stops what lies below
-    the table; a failed warning is shown.
+    SQL aggregates, by name, that help to understand the outcome. A failed error stops what lies
+    below the table; a failed warning is shown.
     """
 
     name: str
@@ -54,8 +54,8 @@ class Check:
 class Table:
     """A table of the lake, ``<schema>.<name>``, and how it is made.
 
-    ``transform`` takes one DataFrame for each of ``inputs``, in their order, and the settings named in
-    ``parameters`` by name. Raw tables have none: they are ingested.
+    ``transform`` takes one DataFrame for each of ``inputs``, in their order, and the settings named
+    in ``parameters`` by name. Raw tables have none: they are ingested.
     """
 
     schema: Literal["raw", "cleaned", "analytics"]
@@ -88,8 +88,8 @@ class Table:
     def ddl(self) -> str:
         """The schema as Spark SQL writes it: ``ind INT, title STRING, ...``.
 
-        Nulls are left to the checks, except in arrays: Sail replaces the rows of a day only where an
-        array column is NOT NULL; otherwise it takes old and new rows for different types.
+        Nulls are left to the checks, except in arrays: Sail replaces the rows of a day only where
+        an array column is NOT NULL; otherwise it takes old and new rows for different types.
         """
         return ", ".join(
             f"`{column.name}` {column.type}"

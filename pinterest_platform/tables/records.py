@@ -27,9 +27,9 @@ CLOCK_TOLERANCE = "INTERVAL 1 MINUTE"
 class Kind:
     """A kind of record: the fields that its JSON object has, and what makes one unusable.
 
-    ``problems`` gives expressions over ``record.<field>`` and ``arrived_at``, each a reason (text) or
-    null: the first that is not null is the record's reason. It is a function because PySpark makes
-    columns only once there is a session.
+    ``problems`` gives expressions over ``record.<field>`` and ``arrived_at``, each a reason (text)
+    or null: the first that is not null is the record's reason. It is a function because PySpark
+    makes columns only once there is a session.
     """
 
     name: str
@@ -150,7 +150,7 @@ def reconciles(kind: Kind, raw_table: str, cleaned_table: str) -> Check:
     key = ["day", *raw.NATURAL_KEY]
 
     def fates(rows: Rows) -> DataFrame:
-        """Every raw and cleaned row, by natural key, and whether its post is in the cleaned table."""
+        """Every raw and cleaned row, by natural key, and whether its post was kept."""
         records = classified(rows(raw_table), kind).select(
             *key, "ind", "reason", F.lit(True).alias("in_raw")
         )

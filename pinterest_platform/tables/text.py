@@ -1,7 +1,7 @@
-"""How text becomes values: expressions from column to column that every cleaned table shares.
+r"""How text becomes values: expressions from column to column that every cleaned table shares.
 
 All of them take a string column and give null for what they cannot read. Character classes are
-spelled out ([0-9], the white space below): engines differ in what \\d, \\s and trim() mean.
+spelled out ([0-9], the white space below): engines differ in what \d, \s and trim() mean.
 """
 
 from collections.abc import Iterable
@@ -44,7 +44,7 @@ def meaningful(text: Column, placeholders: Iterable[str] = ()) -> Column:
 
 
 def whole_number(text: Column, type_name: str = "int") -> Column:
-    """'7', '+7', '-7' and '7.0' as a number; null for the rest and for what the type cannot hold."""
+    """'7', '+7', '-7' and '7.0' as a number; null for the rest, and for what is too large."""
     bare = trimmed(text)
     digits = F.regexp_replace(F.regexp_replace(bare, r"\.0*$", ""), r"^\+", "")
     return F.when(bare.rlike(_WHOLE), digits.try_cast(type_name))
@@ -63,7 +63,7 @@ def moment(text: Column) -> Column:
 
 
 def follower_count(text: Column) -> Column:
-    """'746', '136k', '1.2k', '2M', '1B' and '1,234' as whole numbers (bigint); null for the rest."""
+    """'746', '136k', '1.2k', '2M', '1B', '1,234' as whole numbers (bigint); else null."""
     bare = trimmed(text)
     unit = F.lower(F.regexp_extract(bare, r"([kKmMbB]?)$", 1))
     number = F.regexp_replace(bare, r"[,kKmMbB]", "").try_cast("decimal(28,9)")

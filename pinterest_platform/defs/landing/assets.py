@@ -1,4 +1,4 @@
-"""The landing objects of each topic: what the gateway or the Kafka sink wrote. Nothing here makes them."""
+"""The landing objects of each topic: nothing here makes them."""
 
 import dagster as dg
 

@@ -17,7 +17,7 @@ from pinterest_platform.tables.analytics.outputs import (
 
 
 def category_counts(posts: DataFrame, per: str) -> DataFrame:
-    """Posts -> (``per``, category, category_count); posts where one of the two is null do not count."""
+    """Posts -> (``per``, category, category_count), without the posts where one is null."""
     return (
         posts.where(F.col(per).isNotNull() & F.col("category").isNotNull())
         .groupBy(per, "category")
@@ -31,7 +31,7 @@ def category_counts_by_year(posts: DataFrame, post_years: tuple[int, int]) -> Da
 
 
 def top_category(counts: DataFrame, per: str) -> DataFrame:
-    """Category counts -> those of the category, or tied categories, with most posts for each ``per``."""
+    """Category counts -> those of the category, or tied ones, with most posts per ``per``."""
     return top(counts, per, "category_count")
 
 
@@ -45,8 +45,8 @@ CATEGORY_COUNTS_BY_COUNTRY = output(
     "How many posts a category has in a country.",
     {COUNTRY: ("country",), CATEGORY: ("category",), CATEGORY_COUNT: ("ind",)},
     ("country", "category"),
-    "analytics.posts",
-    partial(category_counts, per="country"),
+    source="analytics.posts",
+    transform=partial(category_counts, per="country"),
 )
 
 TOP_CATEGORY_BY_COUNTRY = output(
@@ -54,8 +54,8 @@ TOP_CATEGORY_BY_COUNTRY = output(
     "The category with most posts in a country.",
     {COUNTRY: ("country",), CATEGORY: ("category",), CATEGORY_COUNT: ("category_count",)},
     ("country", "category"),
-    "analytics.category_counts_by_country",
-    partial(top_category, per="country"),
+    source="analytics.category_counts_by_country",
+    transform=partial(top_category, per="country"),
 )
 
 CATEGORY_COUNTS_BY_YEAR = output(
@@ -63,8 +63,8 @@ CATEGORY_COUNTS_BY_YEAR = output(
     "How many posts a category has in a year.",
     {POST_YEAR: ("post_year",), CATEGORY: ("category",), CATEGORY_COUNT: ("ind",)},
     ("post_year", "category"),
-    "analytics.posts",
-    category_counts_by_year,
+    source="analytics.posts",
+    transform=category_counts_by_year,
     parameters=("post_years",),
 )
 
@@ -73,8 +73,8 @@ TOP_CATEGORY_BY_YEAR = output(
     "The category with most posts in a year.",
     {POST_YEAR: ("post_year",), CATEGORY: ("category",), CATEGORY_COUNT: ("category_count",)},
     ("post_year", "category"),
-    "analytics.category_counts_by_year",
-    partial(top_category, per="post_year"),
+    source="analytics.category_counts_by_year",
+    transform=partial(top_category, per="post_year"),
 )
 
 TOP_CATEGORY_BY_AGE_GROUP = output(
@@ -82,6 +82,6 @@ TOP_CATEGORY_BY_AGE_GROUP = output(
     "The category with most posts in an age group.",
     {AGE_GROUP: ("age_group",), CATEGORY: ("category",), CATEGORY_COUNT: ("ind",)},
     ("age_group", "category"),
-    "analytics.posts",
-    top_category_by_age_group,
+    source="analytics.posts",
+    transform=top_category_by_age_group,
 )

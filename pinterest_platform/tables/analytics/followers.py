@@ -45,7 +45,7 @@ def median_followers_by_age_group(posts: DataFrame) -> DataFrame:
 
 
 def users_joined_by_year(posts: DataFrame, joining_years: tuple[int, int]) -> DataFrame:
-    """Posts -> (joining_year, number_users_joined), a user being one (user_name, age, date_joined)."""
+    """Posts -> (joining_year, number_users_joined); a (user_name, age, date_joined) is one user."""
     # A struct, because engines count distinct structs fast and several columns slowly.
     user = F.struct("user_name", "age", "date_joined")
     return (
@@ -65,7 +65,7 @@ def median_followers_by_joining_year(posts: DataFrame, joining_years: tuple[int,
 def median_followers_by_joining_year_and_age_group(
     posts: DataFrame, joining_years: tuple[int, int]
 ) -> DataFrame:
-    """Posts of users who joined in ``joining_years`` -> the median per joining year and age group."""
+    """Posts of users who joined in ``joining_years`` -> the median, by age group too."""
     return _median_followers(
         posts.where(F.col("joining_year").between(*joining_years)), "joining_year", "age_group"
     )
@@ -89,8 +89,8 @@ TOP_USER_BY_COUNTRY = output(
         FOLLOWER_COUNT: ("follower_count",),
     },
     ("country", "poster_name"),
-    "analytics.posts",
-    top_user_by_country,
+    source="analytics.posts",
+    transform=top_user_by_country,
 )
 
 COUNTRY_OF_TOP_USER = output(
@@ -98,8 +98,8 @@ COUNTRY_OF_TOP_USER = output(
     "The country whose top poster has most followers of all.",
     {COUNTRY: ("country",), FOLLOWER_COUNT: ("follower_count",)},
     ("country",),
-    "analytics.top_user_by_country",
-    country_of_top_user,
+    source="analytics.top_user_by_country",
+    transform=country_of_top_user,
 )
 
 MEDIAN_FOLLOWERS_BY_AGE_GROUP = output(
@@ -107,8 +107,8 @@ MEDIAN_FOLLOWERS_BY_AGE_GROUP = output(
     "The median follower count of an age group.",
     {AGE_GROUP: ("age_group",), **_MEDIAN},
     ("age_group",),
-    "analytics.posts",
-    median_followers_by_age_group,
+    source="analytics.posts",
+    transform=median_followers_by_age_group,
 )
 
 USERS_JOINED_BY_YEAR = output(
@@ -123,8 +123,8 @@ USERS_JOINED_BY_YEAR = output(
         ),
     },
     ("joining_year",),
-    "analytics.posts",
-    users_joined_by_year,
+    source="analytics.posts",
+    transform=users_joined_by_year,
     parameters=("joining_years",),
 )
 
@@ -133,8 +133,8 @@ MEDIAN_FOLLOWERS_BY_JOINING_YEAR = output(
     "The median follower count of the users who joined in a year.",
     {JOINING_YEAR: ("joining_year",), **_MEDIAN},
     ("joining_year",),
-    "analytics.posts",
-    median_followers_by_joining_year,
+    source="analytics.posts",
+    transform=median_followers_by_joining_year,
     parameters=("joining_years",),
 )
 
@@ -143,7 +143,7 @@ MEDIAN_FOLLOWERS_BY_JOINING_YEAR_AND_AGE_GROUP = output(
     "The median follower count of an age group among the users who joined in a year.",
     {JOINING_YEAR: ("joining_year",), AGE_GROUP: ("age_group",), **_MEDIAN},
     ("joining_year", "age_group"),
-    "analytics.posts",
-    median_followers_by_joining_year_and_age_group,
+    source="analytics.posts",
+    transform=median_followers_by_joining_year_and_age_group,
     parameters=("joining_years",),
 )

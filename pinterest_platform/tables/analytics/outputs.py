@@ -27,6 +27,7 @@ def output(
     row: str,
     columns: dict[Column, tuple[str, ...]],
     key: tuple[str, ...],
+    *,
     source: str,
     transform: Callable[..., DataFrame],
     parameters: tuple[str, ...] = (),
