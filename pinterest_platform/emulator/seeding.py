@@ -1,0 +1,85 @@
+"""Filling the source database with the sample, without harm to anybody's own rows."""
+
+from itertools import islice
+
+from sqlalchemy import Connection, Engine, delete, exists, func, insert, or_, select
+
+from pinterest_platform.emulator.sample import SAMPLE_ID, sample
+from pinterest_platform.emulator.source import (
+    KEYS,
+    TABLES,
+    database_errors,
+    database_name,
+    metadata,
+    missing_tables,
+    pinterest_data,
+    sqlite_file,
+)
+from pinterest_platform.errors import PlatformError
+
+# Rows an INSERT carries: about 500 KB of text, below the 1 MB at which PyMySQL cuts a statement
+# and far below MySQL's max_allowed_packet.
+CHUNK = 1_000
+
+
+def seed_database(engine: Engine, rows: int, seed: int, *, replace: bool = False) -> None:
+    """Replace the content of the three source tables with ``sample(rows, seed)``.
+
+    Tables that are not there are made first. Old rows go and new ones come in one transaction:
+    a seed that is killed leaves the old content or the new (SQLite, and InnoDB on MySQL).
+
+    Args:
+        engine: the source database.
+        rows: posts to make, 1 or more.
+        seed: the same seed and rows give the same content.
+        replace: rows that are not of the sample may go too.
+
+    Raises:
+        PlatformError: the tables hold rows that are not of the sample, an existing table lacks a
+            column, or the database cannot be used. Nothing was changed then.
+    """
+    file = sqlite_file(engine)
+    if file:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PlatformError(
+                f"the folder {file.parent} cannot be made ({error.strerror}): "
+                "set PINTEREST_HOME or --url"
+            ) from None
+    missing = missing_tables(engine)
+    with database_errors(engine):
+        if missing:
+            metadata.create_all(engine)
+        with engine.begin() as connection:
+            foreign = [] if replace else _foreign_tables(connection)
+            if foreign:
+                raise PlatformError(
+                    f"{' and '.join(foreign)} of {database_name(engine)} hold rows that "
+                    "pinterest seed-db did not make: seed another database, or give --replace "
+                    "to lose them"
+                )
+            for table in TABLES.values():
+                connection.execute(delete(table))
+            posts = sample(rows, seed)
+            while chunk := list(islice(posts, CHUNK)):
+                for kind, table in TABLES.items():
+                    connection.execute(insert(table), [post[kind] for post in chunk])
+
+
+def _foreign_tables(connection: Connection) -> list[str]:
+    """The tables with rows that are not of the sample.
+
+    A sample pin is known by its unique_id, a sample geolocation or user by its pin.
+    """
+    unique_id = pinterest_data.c.unique_id
+    foreign_rows = {
+        "pin": or_(unique_id.is_(None), unique_id.not_like(SAMPLE_ID)),
+        "geo": ~exists().where(KEYS["pin"] == KEYS["geo"]),
+        "user": ~exists().where(KEYS["pin"] == KEYS["user"]),
+    }
+    return [
+        TABLES[kind].name
+        for kind, condition in foreign_rows.items()
+        if connection.scalar(select(func.count()).select_from(TABLES[kind]).where(condition))
+    ]

@@ -1,0 +1,224 @@
+"""The source database: its three tables, and how it is found and opened.
+
+What fills it lives in ``seeding``, what reads posts from it in ``posts``.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import (
+    URL,
+    Column,
+    DateTime,
+    Double,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    inspect,
+    make_url,
+)
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from pinterest_platform.emulator.credentials import VARIABLES, load_credentials
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.settings import Settings
+
+# A row is found by its primary key in milliseconds and a seed takes seconds; InnoDB itself gives
+# up on a lock after 50 s (innodb_lock_wait_timeout). After a minute the connection is dead.
+MYSQL_TIMEOUT_S = 60
+
+metadata = MetaData()
+
+# InnoDB because seeding relies on its transactions; utf8mb4 because posts hold emoji.
+pinterest_data = Table(
+    "pinterest_data",
+    metadata,
+    Column("index", Integer, primary_key=True, autoincrement=False),
+    Column("unique_id", String(36)),
+    Column("title", Text),
+    Column("description", Text),
+    Column("poster_name", Text),
+    Column("follower_count", String(64)),
+    Column("tag_list", Text),
+    Column("is_image_or_video", String(64)),
+    Column("image_src", Text),
+    Column("downloaded", Integer),
+    Column("save_location", Text),
+    Column("category", String(64)),
+    mysql_engine="InnoDB",
+    mysql_charset="utf8mb4",
+)
+
+geolocation_data = Table(
+    "geolocation_data",
+    metadata,
+    Column("ind", Integer, primary_key=True, autoincrement=False),
+    Column("timestamp", DateTime),
+    Column("latitude", Double),
+    Column("longitude", Double),
+    Column("country", String(128)),
+    mysql_engine="InnoDB",
+    mysql_charset="utf8mb4",
+)
+
+user_data = Table(
+    "user_data",
+    metadata,
+    Column("ind", Integer, primary_key=True, autoincrement=False),
+    Column("first_name", String(255)),
+    Column("last_name", String(255)),
+    Column("age", Integer),
+    Column("date_joined", DateTime),
+    mysql_engine="InnoDB",
+    mysql_charset="utf8mb4",
+)
+
+# Kind of record -> the table it comes from. The order is the order in which a post is sent.
+TABLES: dict[str, Table] = {"pin": pinterest_data, "geo": geolocation_data, "user": user_data}
+
+# Kind of record -> the primary key, by which the three rows of a post belong together.
+KEYS: dict[str, Column[int]] = {
+    "pin": pinterest_data.c["index"],
+    "geo": geolocation_data.c["ind"],
+    "user": user_data.c["ind"],
+}
+
+
+def open_source(
+    settings: Settings, *, environ: Mapping[str, str], url: str = "", creds: Path | None = None
+) -> Engine:
+    """Find the source database and make an engine for it; nothing is connected to yet.
+
+    In this order: ``url``, PINTEREST_DB_URL, a credentials file (``creds`` or
+    PINTEREST_DB_CREDS), the variables PINTEREST_DB_HOST, _USER, _PASSWORD, _DATABASE and _PORT
+    alone, and the SQLite file of the settings when none of these is given. A credentials file
+    asked for by name that another choice would overrule is an error: guessing which database
+    was meant is no good in front of a command that replaces tables.
+
+    Args:
+        settings: ``db_url``, ``db_creds`` and ``source_db`` are used.
+        environ: where PINTEREST_DB_* are looked up.
+        url: a SQLAlchemy URL; ``mysql://`` means PyMySQL.
+        creds: a credentials YAML, see ``load_credentials``.
+
+    Raises:
+        PlatformError: the URL or the credentials cannot be used.
+    """
+    if creds and (url or settings.db_url):
+        other = "--url" if url else "PINTEREST_DB_URL"
+        raise PlatformError(
+            f"--db-creds and {other} both name a database: leave one of the two out"
+        )
+    if url:
+        return _engine(_parse(url, "--url"))
+    if settings.db_url:
+        return _engine(_parse(settings.db_url, "PINTEREST_DB_URL"))
+    file = creds or settings.db_creds
+    if file or any(environ.get(name) is not None for name in VARIABLES.values()):
+        return _engine(load_credentials(file, environ))
+    return _engine(URL.create("sqlite", database=str(settings.source_db)))
+
+
+def database_name(engine: Engine) -> str:
+    """The database as it may be shown: no password, and no query, which may hold one too."""
+    return engine.url.set(query={}).render_as_string(hide_password=True)
+
+
+def sqlite_file(engine: Engine) -> Path | None:
+    """The file of a SQLite database; None when it lies in memory or is no SQLite."""
+    name = engine.url.database
+    if engine.dialect.name != "sqlite" or not name or name == ":memory:" or name[:5] == "file:":
+        return None
+    return Path(name)
+
+
+@contextmanager
+def database_errors(engine: Engine) -> Iterator[None]:
+    """Turn what the driver and SQLAlchemy raise into one line without a password."""
+    try:
+        yield
+    # PyMySQL raises RuntimeError where a login needs a package that is not there, and ValueError
+    # comes from text or a date that cannot be read.
+    except (SQLAlchemyError, RuntimeError, ValueError) as error:
+        raise PlatformError(
+            f"the database {database_name(engine)} cannot be used ({_reason(error, engine)}): "
+            "check that it runs, and PINTEREST_DB_URL or the credentials"
+        ) from None
+
+
+def missing_tables(engine: Engine) -> list[str]:
+    """The names of the source tables that the database does not have.
+
+    Raises:
+        PlatformError: a table is there but lacks a column, or the database cannot be reached. Other
+            columns than ours do no harm.
+    """
+    missing = []
+    with database_errors(engine):
+        inspector = inspect(engine)
+        for table in TABLES.values():
+            if not inspector.has_table(table.name):
+                missing.append(table.name)
+                continue
+            found = {column["name"] for column in inspector.get_columns(table.name)}
+            wanted = set(table.columns.keys())
+            if lacks := sorted(wanted - found):
+                raise PlatformError(
+                    f"the table {table.name} of {database_name(engine)} has no column "
+                    f"{', '.join(lacks)}: point to the database of the posts, or drop the table "
+                    "and run pinterest seed-db"
+                )
+    return missing
+
+
+def _reason(error: Exception, engine: Engine) -> str:
+    """What the driver says about an error, in one line, without the password."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    # A driver's error is (number, text) with PyMySQL and (text,) with SQLite.
+    text = " ".join(str(cause.args[-1] if cause.args else type(cause).__name__).split())
+    password = engine.url.password
+    return text.replace(str(password), "***") if password else text
+
+
+def _parse(text: str, origin: str) -> URL:
+    """Read a database URL; the errors name where it comes from and never show it."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise PlatformError(
+            f"{origin} is no database URL: write mysql+pymysql://USER:PASSWORD@HOST:PORT/DATABASE "
+            "or sqlite:///FILE"
+        ) from None
+    is_sqlite = url.get_backend_name() == "sqlite"
+    # An '@' or '/' of a password that is not escaped moves the rest of the password into the host
+    # or the database name, which are shown in messages.
+    if not is_sqlite and (text.count("@") > 1 or "@" in f"{url.host}{url.database}"):
+        raise PlatformError(
+            f"{origin} is ambiguous: write special characters of the user and the password as %XX "
+            "('@' is %40, '/' is %2F, ':' is %3A, '?' is %3F)"
+        )
+    if url.drivername in {"mysql", "mariadb"}:
+        url = url.set(drivername=f"{url.drivername}+pymysql")
+    if url.get_driver_name() == "pymysql" and "charset" not in url.query:
+        url = url.update_query_dict({"charset": "utf8mb4"})
+    return url
+
+
+def _engine(url: URL) -> Engine:
+    timeouts = (
+        {"read_timeout": MYSQL_TIMEOUT_S, "write_timeout": MYSQL_TIMEOUT_S}
+        if url.drivername.endswith("+pymysql")
+        else {}
+    )
+    try:
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=timeouts)
+    except (ArgumentError, ImportError):
+        raise PlatformError(
+            f"there is no driver for databases of the kind '{url.drivername}': "
+            "use mysql+pymysql or sqlite, or install its driver"
+        ) from None

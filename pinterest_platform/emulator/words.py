@@ -1,0 +1,162 @@
+"""What sample posts are made of: categories, countries, phrases. Data only."""
+
+# Category -> (its share of the posts in percent, things such a post is about).
+CATEGORIES: dict[str, tuple[int, tuple[str, ...]]] = {
+    "diy-and-crafts": (14, ("Paper Flowers", "Macramé", "Mason Jars", "Salt Dough", "Yarn")),
+    "home-decor": (13, ("Living Room", "Farmhouse Kitchen", "Entryway", "Gallery Wall", "Nook")),
+    "travel": (11, ("Santorini", "Road Trip", "Packing List", "Hidden Beach", "Kyoto")),
+    "christmas": (10, ("Ornaments", "Christmas Tree", "Advent Calendar", "Wreath", "Cookies")),
+    "art": (9, ("Watercolour", "Still Life", "Sketchbook", "Oil Pastel", "Mural")),
+    "education": (8, ("Phonics", "Classroom Door", "Maths Games", "Reading Corner", "Science")),
+    "tattoos": (8, ("Fine Line", "Sleeve", "Sternum", "Minimalist", "Floral")),
+    "quotes": (7, ("Motivation", "Self Love", "Monday", "Gratitude", "Stoic")),
+    "mens-fashion": (6, ("Suit", "Street Style", "Sneakers", "Capsule Wardrobe", "Beard")),
+    "finance": (5, ("Budget", "Side Hustle", "Savings", "Debt Free", "Passive Income")),
+    "beauty": (4, ("Skincare", "Eyeshadow", "Braids", "Nail Art", "Balayage")),
+    "vehicles": (3, ("Vintage Van", "Muscle Car", "Café Racer", "Off-Road", "Electric Bike")),
+    "event-planning": (2, ("Backyard Wedding", "Baby Shower", "Balloon Arch", "Table Setting")),
+}
+
+# Most frequent first: the n-th country has a share in proportion to 1/n.
+COUNTRIES = (
+    "United States of America",
+    "United Kingdom",
+    "Brazil",
+    "Germany",
+    "France",
+    "Mexico",
+    "Canada",
+    "Italy",
+    "Spain",
+    "Australia",
+    "Argentina",
+    "Netherlands",
+    "Poland",
+    "Japan",
+    "India",
+    "Colombia",
+    "Chile",
+    "Sweden",
+    "Belgium",
+    "Portugal",
+    "Turkey",
+    "Austria",
+    "Switzerland",
+    "Greece",
+    "Ireland",
+    "Denmark",
+    "Norway",
+    "Finland",
+    "Czech Republic",
+    "Romania",
+    "Hungary",
+    "Ukraine",
+    "Korea",
+    "Indonesia",
+    "Philippines",
+    "Malaysia",
+    "Thailand",
+    "Viet Nam",
+    "Singapore",
+    "New Zealand",
+    "South Africa",
+    "Egypt",
+    "Morocco",
+    "Nigeria",
+    "Kenya",
+    "Ghana",
+    "Israel",
+    "Saudi Arabia",
+    "United Arab Emirates",
+    "Peru",
+    "Ecuador",
+    "Uruguay",
+    "Costa Rica",
+    "Dominican Republic",
+    "Bulgaria",
+    "Croatia",
+    "Serbia",
+    "Slovenia",
+    "Iceland",
+    "Albania",
+    "Armenia",
+    "Azerbaijan",
+    "Bangladesh",
+    "Sri Lanka",
+    "Côte d'Ivoire",
+    "Guinea-Bissau",
+    "Holy See (Vatican City State)",
+    "Antarctica (the territory South of 60 deg S)",
+)
+
+TITLES = (
+    "{n} {thing} Ideas You Will Love",
+    "The Best {thing} for Beginners",
+    "{thing}: a step-by-step guide",
+    "How to start with {thing}, even on a small budget",
+    '"{thing}" {emoji} inspiration, pt. {n}',
+    "{emoji} {thing} {emoji}",
+    "DIY {thing} - it's easier than you think!",
+    "{n}+ Stunning {thing} Pins | {poster}",
+    "{thing} (before & after)",
+    "My favourite {thing} of {year}",
+)
+
+# Titles in other scripts and with accents: French, Spanish, German, Japanese, Russian, Arabic,
+# Greek.
+FOREIGN_TITLES = (
+    "{n} idées déco à faire soi-même",
+    "Où partir cet été ? Nos coups de cœur",
+    "¡{n} ideas fáciles para niños!",
+    "Más bonito que nunca: {thing}",
+    "Schöne Geschenke für Groß & Klein",
+    "手作りのアイデア{n}選",
+    "京都の秋、「紅葉」の名所{n}か所 🍁",
+    "Идеи для дома своими руками",
+    "{n} рецептов на Новый год",
+    "أفكار جميلة للمنزل",
+    "{n} نصائح للسفر، بأقل التكاليف",
+    "Ιδέες για το σπίτι",
+)
+
+DESCRIPTIONS = (
+    "Looking for {thing}? Here are {n} simple ways to begin, from {poster}.",
+    "I made this over a weekend, and it cost less than ${n}. {emoji}",
+    "{poster} shows, step by step, how {thing} is done.\nSave it for later!",
+    "Materials:\n\t- glue\n\t- paper\n\t- patience\nTime: {n} minutes",
+    'My grandmother used to say: "{thing} never goes out of style." She was right; it\'s true.',
+    "#{category} #inspo #{year} — the whole list is on the blog, link in bio 👇🏽",
+    "Read more at https://example.org/{category}/{n}?utm_source=pin&utm_medium=social",
+    "{thing}, {thing} and again {thing}: everything you need to know in one place.",
+)
+
+FOREIGN_DESCRIPTIONS = (
+    "Découvrez {n} astuces, très simples à réaliser, « pas chères » et écolos.",
+    "Descubre cómo hacerlo en casa: ¡rápido, fácil y económico!",
+    "Über {n} Ideen für drinnen und draußen.\nViel Spaß beim Nachmachen 🙂",
+    "簡単に作れるアイデアをまとめました。ぜひ保存してください。",
+    "Сохраните себе, чтобы не потерять! Пошаговая инструкция, {n} фото.",
+    "احفظي الفكرة لوقت لاحق، وشاركيها مع صديقاتك 🌸",
+    "Βήμα-βήμα οδηγίες, με {n} φωτογραφίες.",
+)
+
+# {name} is a person's name; the others are names of blogs and brands.
+POSTERS = (
+    "{name}",
+    "{name}",
+    "{name} | {thing} & More",
+    "The {thing} Blog",
+    "{name}'s {thing} {emoji}",
+    "{thing} by {name}",
+    "Häuslich & Schön – {name}",
+    "暮らしのノート｜{name}",
+    "Мастерская «{name}»",
+    "بيت {name}",
+    "Το Σπίτι, {name}",
+    "Café Crème Nº{n}, {name}",
+)
+
+EMOJI = ("✨", "🎄", "💕", "🌿", "😍", "🏡", "👩‍🎨", "✈️", "🔥", "🇮🇹")
+
+# Locales of people's names; the first makes four of five.
+LOCALES = ("en", "es", "fr", "de", "ja", "ru", "el", "ar-eg")
