@@ -8,6 +8,7 @@ import dagster as dg
 from rich.console import Console
 
 from pinterest_platform import runs
+from pinterest_platform.commands.console import wide_console
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.settings import Settings, load
 
@@ -26,7 +27,7 @@ def command(
     settings = load()
     days = _asked_days(settings, day, first, last)
     assets = runs.selected(selection)
-    console = Console(highlight=False, soft_wrap=True)
+    console = wide_console()
     with runs.instance_of(settings) as instance:
         if any(map(runs.is_daily, assets)):
             if days is None:

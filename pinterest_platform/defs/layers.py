@@ -83,11 +83,13 @@ def materialise(context: dg.AssetExecutionContext, engine: EngineResource) -> It
     failures: list[str] = []
     try:
         for outcome in engine.build(request):
-            context.log.info(_told(outcome))
             match outcome:
                 case Made():
+                    context.log.info(_told(outcome))
                     yield _materialised(context, outcome, engine.lake)
                 case Checked():
+                    if not outcome.passed:
+                        context.log.warning(_told(outcome))
                     if outcome.stops:
                         failures.append(_told(outcome))
                     yield _checked(outcome)

@@ -1,0 +1,45 @@
+"""How the commands print: a console, and tables in it."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def wide_console() -> Console:
+    """A console that cuts cells only where there is a terminal with an edge."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=1000)
+
+
+def as_table(answer: pa.Table, title: str | None = None) -> Table:
+    """The answer as a table for a terminal, numbers to the right."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for column in answer.schema:
+        numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        table.add_column(Text(column.name), justify="right" if numeric else "left")
+    for row in answer.to_pylist():
+        table.add_row(*(Text(_shown(value)) for value in row.values()))
+    return table
+
+
+def plain(value: Any) -> Any:
+    """Dates and times as ISO 8601, bytes as hexadecimal digits, the rest as it is."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    return f"{value:,}" if isinstance(value, float) else str(plain(value))

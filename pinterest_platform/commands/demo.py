@@ -1,0 +1,144 @@
+"""``pinterest demo``: the whole way of the data on this machine, with nothing set up."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from sqlalchemy import create_engine
+
+from pinterest_platform import runs
+from pinterest_platform.commands.console import as_table, wide_console
+from pinterest_platform.commands.run import materialise
+from pinterest_platform.emulator.seeding import seed_database
+from pinterest_platform.emulator.sending import Sent, emulate
+from pinterest_platform.engines.engine import Engine, places_of
+from pinterest_platform.engines.query import query
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.settings import Settings, load
+from pinterest_platform.tables.catalog import OUTPUTS
+
+ROWS = 11_000
+
+# (posts, posts in a request, seed). A third goes one by one, a third in small batches, a third in
+# large ones; then the first tenth is sent again, as a client does that lost an answer.
+WAVES = ((667, 1, 100), (667, 5, 101), (666, 100, 102), (200, 50, 100))
+
+SHOWN_ROWS = 8
+
+
+@click.command("demo")
+def command() -> None:
+    """Seed a database, post through a gateway, materialise, and show the eleven results."""
+    settings = load()
+    console = wide_console()
+    stages: dict[str, float] = {}
+    with _timed("seed the source database", stages, console):
+        _seed(settings)
+    with _timed("post through the gateway", stages, console):
+        sent = _post(settings, console)
+    with (
+        _timed("materialise, in Dagster", stages, console),
+        runs.instance_of(settings) as instance,
+    ):
+        days = runs.days_to_run(settings, instance) or [datetime.now(UTC).date()]
+        if not materialise(instance, runs.selected(None), days, console):
+            raise PlatformError("the demo's run failed: what it said is above, or in `make ui`")
+    with _timed("read the results", stages, console):
+        _show_results(settings, console)
+    console.print("[bold]Time of each stage[/]")
+    for stage, seconds in stages.items():
+        console.print(f"  {stage:<26} {seconds:>6.1f} s")
+    console.print(
+        f"""
+[bold]{sent:,} records were posted, and the eleven tables are made.[/] What to do next:
+  make ui                                  the asset graph, at http://127.0.0.1:3000
+  pinterest query "SELECT * FROM cleaned.quarantine"
+  pinterest gateway & pinterest emulate batch --posts 100; pinterest run
+The command is .venv/bin/pinterest; all data is in {settings.home}."""
+    )
+
+
+@contextmanager
+def _timed(stage: str, stages: dict[str, float], console: Console) -> Iterator[None]:
+    console.print(f"[bold]{len(stages) + 1}. {stage}[/]")
+    started = time.monotonic()
+    yield
+    stages[stage] = time.monotonic() - started
+
+
+def _seed(settings: Settings) -> None:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    seed_database(create_engine(f"sqlite:///{settings.source_db}"), ROWS, 100)
+
+
+def _post(settings: Settings, console: Console) -> int:
+    """Send the waves and return how many records were acknowledged."""
+    source = create_engine(f"sqlite:///{settings.source_db}")
+    counts: list[Sent] = []
+    progress = Progress(
+        TextColumn("  posts"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
+    )
+    with _gateway() as url, progress:
+        task = progress.add_task("posts", total=sum(posts for posts, _, _ in WAVES))
+
+        def show(so_far: Sent) -> None:
+            done = sum(count.posts for count in counts) + so_far.posts
+            progress.update(task, completed=done)
+
+        for posts, batch_size, seed in WAVES:
+            counts.append(
+                emulate(
+                    source,
+                    url,
+                    settings.topics,
+                    posts=posts,
+                    rate=0,
+                    batch_size=batch_size,
+                    seed=seed,
+                    on_progress=show,
+                )
+            )
+    for count, (_, batch_size, _) in zip(counts, WAVES, strict=True):
+        console.print(f"  {count}, {batch_size} in a request")
+        if count.failed.total():
+            raise PlatformError(f"the gateway refused records: {'; '.join(count.problems)}")
+    return sum(count.sent.total() for count in counts)
+
+
+@contextmanager
+def _gateway() -> Iterator[str]:
+    """A gateway in a process of its own, on a free port; its URL."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pinterest_platform", "gateway", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+    )
+    try:
+        assert process.stdout is not None  # noqa: S101 - it was asked for
+        line = process.stdout.readline()
+        if "http://" not in line:
+            raise PlatformError("the gateway did not start: what it said is above")
+        yield line.split()[-1]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _show_results(settings: Settings, console: Console) -> None:
+    with Engine(settings.engine, places_of(settings)) as engine:
+        for table in OUTPUTS:
+            order = ", ".join(table.column_names)
+            answer = query(engine, f"SELECT * FROM {table.full_name} ORDER BY {order}")
+            more = answer.num_rows - SHOWN_ROWS
+            title = f"{table.full_name} ({answer.num_rows} rows)"
+            console.print(as_table(answer.slice(0, SHOWN_ROWS), title))
+            if more > 0:
+                console.print(f"  ... and {more} more rows")

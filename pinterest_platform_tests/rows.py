@@ -1,0 +1,16 @@
+"""Rows of a DataFrame as plain Python values, to compare with what a test expects."""
+
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+
+def column(frame: DataFrame, name: str) -> list[Any]:
+    """The values of one column, in the frame's order."""
+    return [row[name] for row in frame.select(name).collect()]
+
+
+def records(frame: DataFrame, *names: str) -> list[tuple[Any, ...]]:
+    """The rows as tuples of the named columns (all when none is named), sorted."""
+    chosen = frame.select(*names) if names else frame
+    return sorted((tuple(row) for row in chosen.collect()), key=repr)

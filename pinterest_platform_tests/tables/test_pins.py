@@ -1,0 +1,125 @@
+"""cleaned.pins, row by row."""
+
+from typing import Any
+
+import pytest
+
+from pinterest_platform.tables.cleaned.pins import PINS, clean_pins
+from pinterest_platform_tests.rows import column, records
+from pinterest_platform_tests.tables.conftest import RawRows
+
+PIN = {
+    "index": 7,
+    "unique_id": "a1b2",
+    "title": "Two-tier cake",
+    "description": "With icing",
+    "poster_name": "Anna B.",
+    "follower_count": "136k",
+    "tag_list": "cake,icing",
+    "is_image_or_video": "image",
+    "image_src": "https://example.com/1.jpg",
+    "downloaded": 1,
+    "save_location": "Local save in /data/christmas",
+    "category": "christmas",
+}
+
+
+def test_a_pin_becomes_a_row_in_the_order_of_the_contract(raw_rows: RawRows) -> None:
+    cleaned = clean_pins(raw_rows(PIN))
+    assert cleaned.columns == [
+        *("ind", "unique_id", "title", "description", "follower_count", "poster_name", "tag_list"),
+        *("is_image_or_video", "image_src", "save_location", "category", "downloaded"),
+        *("channel", "arrived_at", "day"),
+        *("topic_or_stream", "partition_or_shard", "offset_or_sequence_number"),
+    ]
+    assert records(cleaned.drop("arrived_at", "day")) == [
+        (
+            *(7, "a1b2", "Two-tier cake", "With icing", 136_000, "Anna B.", "cake,icing"),
+            *("image", "https://example.com/1.jpg", "/data/christmas", "christmas", 1),
+            *("batch", "pinterest.any", "0", "0"),
+        )
+    ]
+
+
+def test_types_are_those_of_the_contract(raw_rows: RawRows) -> None:
+    types = dict(clean_pins(raw_rows(PIN)).dtypes)
+    assert types == {column.name: column.type.lower() for column in PINS.columns}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("title", "No Title Data Available"),
+        ("description", "No description available"),
+        ("description", "No description available Story format"),
+        ("description", "untitled."),
+        ("poster_name", "User Info Error"),
+        ("follower_count", "User Info Error"),
+        ("tag_list", "N,o, ,T,a,g,s, ,A,v,a,i,l,a,b,l,e"),
+        ("image_src", "Image src error."),
+        ("image_src", " image src error "),
+        ("category", ""),
+        ("unique_id", " \t\u00a0"),
+        ("title", None),
+        ("save_location", "Local save in "),
+        ("downloaded", None),
+    ],
+)
+def test_placeholders_and_blanks_become_null(raw_rows: RawRows, name: str, value: Any) -> None:
+    assert column(clean_pins(raw_rows(PIN | {name: value})), name) == [None]
+
+
+def test_a_placeholder_of_one_column_is_text_in_another(raw_rows: RawRows) -> None:
+    assert column(clean_pins(raw_rows(PIN | {"title": "User Info Error"})), "title") == [
+        "User Info Error"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("Local save in /data/diy-and-crafts", "/data/diy-and-crafts"),
+        ("/data/art", "/data/art"),
+        ("Local save in Local save in x", "Local save in x"),
+        ("Local save into /data", "Local save into /data"),
+    ],
+)
+def test_the_prefix_of_the_save_location_goes_and_the_rest_stays(
+    raw_rows: RawRows, given: str, kept: str
+) -> None:
+    assert column(clean_pins(raw_rows(PIN | {"save_location": given})), "save_location") == [kept]
+
+
+def test_text_keeps_punctuation_emoji_and_script(raw_rows: RawRows) -> None:
+    name = "¡Ñandú! 🎄 \u202bمرحبا\u202c 日本語 «quoted», \"twice\"\\ 'n' tab\there"
+    assert column(clean_pins(raw_rows(PIN | {"poster_name": f"  {name} "})), "poster_name") == [
+        name
+    ]
+
+
+def test_numbers_may_be_strings(raw_rows: RawRows) -> None:
+    given = PIN | {"index": "7", "downloaded": "0", "follower_count": 746}
+    cleaned = clean_pins(raw_rows(given))
+    assert records(cleaned, "ind", "downloaded", "follower_count") == [(7, 0, 746)]
+
+
+def test_ind_is_as_good_as_index(raw_rows: RawRows) -> None:
+    given = {name: value for name, value in PIN.items() if name != "index"} | {"ind": 9}
+    assert column(clean_pins(raw_rows(given)), "ind") == [9]
+
+
+def test_the_newest_row_of_a_day_wins(raw_rows: RawRows) -> None:
+    given = raw_rows(PIN | {"title": "late"}, hours=2).unionAll(
+        raw_rows(PIN | {"title": "early"}, first_offset=5)
+    )
+    assert column(clean_pins(given), "title") == ["late"]
+
+
+def test_of_rows_that_arrived_together_the_larger_offset_wins(raw_rows: RawRows) -> None:
+    nine, ten = PIN | {"title": "nine"}, PIN | {"title": "ten"}
+    assert column(clean_pins(raw_rows(nine, ten, first_offset=9)), "title") == ["ten"]
+
+
+def test_each_day_keeps_its_own_row(raw_rows: RawRows) -> None:
+    given = raw_rows(PIN).unionAll(raw_rows(PIN, hours=24))
+    assert clean_pins(given).count() == 2
