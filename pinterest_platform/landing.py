@@ -71,11 +71,10 @@ def open_store(url: str, *, create: bool = False) -> Store:
     """Open a folder or an ``s3://bucket/prefix`` as an object store.
 
     S3 takes its endpoint, region and credentials from the usual AWS_* variables, or from the
-    role of the machine or container. ``create`` makes the folder; without it, a folder that does
-    not exist is opened as an empty one.
+    role of the machine or container. ``create`` makes a folder that does not exist.
 
     Raises:
-        PlatformError: when the folder cannot be made or is a file.
+        PlatformError: when the folder does not exist, cannot be made or is a file.
     """
     if url.startswith("s3://"):
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
@@ -93,6 +92,11 @@ def open_store(url: str, *, create: bool = False) -> Store:
                 f"the landing folder {folder} cannot be made ({error.strerror}): "
                 "set PINTEREST_LANDING"
             ) from None
-    if folder.exists() and not folder.is_dir():
+    if not folder.exists():
+        raise PlatformError(
+            f"the landing folder {folder} does not exist: post something through the gateway, "
+            "or set PINTEREST_LANDING"
+        )
+    if not folder.is_dir():
         raise PlatformError(f"the landing place {folder} is a file: set PINTEREST_LANDING")
     return LocalStore(folder)

@@ -169,7 +169,7 @@ def is_daily(asset: dg.AssetKey) -> bool:
 def _unfinished_days(instance: DagsterInstance) -> set[date]:
     """The days whose last run did not succeed."""
     success: dict[date, bool] = {}
-    for run in instance.get_runs(RunsFilter(job_name=JOB)):  # newest first
+    for run in instance.get_runs(RunsFilter()):  # newest first
         for day in _days_of(run):
             success.setdefault(day, run.status == DagsterRunStatus.SUCCESS)
     return {day for day, succeeded in success.items() if not succeeded}

@@ -78,7 +78,9 @@ def materialise(context: dg.AssetExecutionContext, engine: EngineResource) -> It
     )
     tables = tuple(table_name(key) for key in context.selected_asset_keys)
     daily = any(TABLES[table].daily for table in (*tables, *(table for table, _ in checks)))
-    days = tuple(map(date.fromisoformat, context.partition_keys)) if daily else ()
+    # Checks can be run without a partition, too: then for all days.
+    dated = daily and (context.has_partition_key or context.has_partition_key_range)
+    days = tuple(map(date.fromisoformat, context.partition_keys)) if dated else ()
     request = Request(tables, checks, days)
     failures: list[str] = []
     try:

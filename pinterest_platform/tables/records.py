@@ -64,24 +64,37 @@ def usable(
 
     ``values`` are expressions over ``record.<field>``, by the name of the column that they become.
     """
-    records = (
-        classified(raw_rows, kind)
-        .where("reason IS NULL")
-        .select(
-            "ind",
-            *(value.alias(name) for name, value in (values or {}).items()),
-            F.lit(BATCH).alias("channel"),
-            "arrived_at",
-            "day",
-            *raw.NATURAL_KEY,
-        )
+    records = classified(raw_rows, kind).select(
+        "ind",
+        "reason",
+        *(value.alias(name) for name, value in (values or {}).items()),
+        F.lit(BATCH).alias("channel"),
+        "arrived_at",
+        "day",
+        *raw.NATURAL_KEY,
     )
-    return newest(records, ["ind", "day"])
+    # Unusable rows rank last and go in the end, rather than first: a filter on the reason before
+    # the window would have Sail's planner take all of the parsing apart, ten times as long.
+    first = [F.col("reason").isNotNull(), *raw.newest_first()]
+    return _first(records, ["ind", "day"], first).where("reason IS NULL").drop("reason")
+
+
+def unusable(raw_rows: DataFrame, kind: Kind) -> DataFrame:
+    """The raw rows that have a ``reason``, with it."""
+    # Exploding nothing gives no row. A filter on the reason would do the same and plan ten times
+    # as long, see ``usable``.
+    reasons = F.when(F.col("reason").isNotNull(), F.array("reason"))
+    rows = classified(raw_rows, kind).withColumn("reasons", reasons).drop("reason", "record")
+    return rows.select("*", F.explode("reasons").alias("reason")).drop("reasons")
 
 
 def newest(rows: DataFrame, per: Sequence[str]) -> DataFrame:
     """The newest row for each combination of ``per``: latest arrival, then natural key."""
-    window = Window.partitionBy(*per).orderBy(*raw.newest_first())
+    return _first(rows, per, raw.newest_first())
+
+
+def _first(rows: DataFrame, per: Sequence[str], order: Sequence[SparkColumn]) -> DataFrame:
+    window = Window.partitionBy(*per).orderBy(*order)
     return rows.withColumn("rank", F.row_number().over(window)).where("rank = 1").drop("rank")
 
 

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pinterest_platform.tables import raw
 from pinterest_platform.tables.cleaned import geolocations, pins, users
 from pinterest_platform.tables.contract import Check, Column, Rows, Table, violation
-from pinterest_platform.tables.records import classified
+from pinterest_platform.tables.records import unusable
 
 KINDS = {"raw.pin": pins.KIND, "raw.geo": geolocations.KIND, "raw.user": users.KIND}
 
@@ -19,8 +19,7 @@ def quarantine(*raw_tables: DataFrame) -> DataFrame:
     return reduce(
         DataFrame.unionAll,
         [
-            classified(rows, kind)
-            .where("reason IS NOT NULL")
+            unusable(rows, kind)
             .withColumn("kind", F.lit(kind.name))
             .select(*QUARANTINE.column_names)
             for rows, kind in zip(raw_tables, KINDS.values(), strict=True)
@@ -45,11 +44,7 @@ def _with_quarantined(rows: Rows, records_of: Callable[[str], DataFrame]) -> Dat
 def _unusable(rows: Rows) -> DataFrame:
     return _with_quarantined(
         rows,
-        lambda table: (
-            classified(rows(table), KINDS[table])
-            .where("reason IS NOT NULL")
-            .withColumn("expected", F.col("reason"))
-        ),
+        lambda table: unusable(rows(table), KINDS[table]).withColumn("expected", F.col("reason")),
     )
 
 

@@ -1,0 +1,101 @@
+"""A landing folder, a lake, and the tables made from one into the other."""
+
+from collections.abc import Callable, Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from pinterest_platform.engines.build import build
+from pinterest_platform.engines.lake import Lake
+from pinterest_platform.engines.request import Checked, Made, NotMade, Outcome, Places, Request
+from pinterest_platform.tables.catalog import TABLES, in_schema
+
+
+class Platform:
+    """Builds whole layers and gives back what the tables hold."""
+
+    def __init__(self, spark: SparkSession, folder: Path) -> None:
+        self.landing = folder / "landing"
+        self.landing.mkdir()
+        self.places = Places(
+            str(folder / "lake"),
+            str(self.landing),
+            {kind: f"pinterest.{kind}" for kind in ("pin", "geo", "user")},
+            date(2026, 1, 1),
+            {"post_years": (2018, 2022), "joining_years": (2015, 2020)},
+        )
+        self.spark = spark
+
+    def build(self, tables: Iterable[str], days: Iterable[date] = ()) -> list[Outcome]:
+        names = tuple(tables)
+        checks = tuple((name, check.name) for name in names for check in TABLES[name].checks)
+        return list(build(self.spark, self.places, Request(names, checks, tuple(days))))
+
+    def check(self, table: str, check: str, *days: date) -> list[Outcome]:
+        """Run one check and make nothing."""
+        return list(build(self.spark, self.places, Request((), ((table, check),), days)))
+
+    def layer(self, schema: str, *days: date) -> list[Outcome]:
+        return self.build([table.full_name for table in in_schema(schema)], days)
+
+    def all(self, *days: date) -> list[Outcome]:
+        return [
+            *self.layer("raw", *days),
+            *self.layer("cleaned", *days),
+            *self.layer("analytics"),
+        ]
+
+    def rows(self, table: str, *without: str) -> list[tuple[Any, ...]]:
+        frame = Lake(self.spark, self.places.lake).read(TABLES[table]).drop(*without)
+        return sorted((tuple(row) for row in frame.collect()), key=repr)
+
+    def everything(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows of all tables, without the moment of ingestion."""
+        return {name: self.rows(name, "ingested_at") for name in TABLES}
+
+
+def failed(outcomes: Iterable[Outcome]) -> list[str]:
+    """The errors among checks, and the tables not made: '<table>:<check>', '<table>'."""
+    return [
+        f"{outcome.table}:{outcome.check}" if isinstance(outcome, Checked) else outcome.table
+        for outcome in outcomes
+        if isinstance(outcome, NotMade) or (isinstance(outcome, Checked) and outcome.stops)
+    ]
+
+
+def checked(outcomes: Iterable[Outcome], table: str, check: str) -> Checked:
+    """The outcome of one check."""
+    return next(
+        outcome
+        for outcome in outcomes
+        if isinstance(outcome, Checked) and (outcome.table, outcome.check) == (table, check)
+    )
+
+
+def made(outcomes: Iterable[Outcome], table: str) -> Made:
+    """How a table was made."""
+    return next(
+        outcome for outcome in outcomes if isinstance(outcome, Made) and outcome.table == table
+    )
+
+
+@pytest.fixture
+def platform(spark: SparkSession, tmp_path: Path) -> Platform:
+    return Platform(spark, tmp_path)
+
+
+PlatformOf = Callable[[Path], Platform]
+
+
+@pytest.fixture
+def platform_of(spark: SparkSession) -> PlatformOf:
+    """Platforms in folders of their own, to compare."""
+
+    def make(folder: Path) -> Platform:
+        folder.mkdir()
+        return Platform(spark, folder)
+
+    return make
