@@ -17,6 +17,9 @@ from pinterest_platform.tables.contract import Table
 # once is a mistake in the configuration that should show.
 ATTEMPTS = 6
 
+# More rows than an ordered table can have: the most that a limit can be.
+_ALL = 2**31 - 1
+
 _LOST_COMMIT = (
     "Failed to commit transaction",
     "ConcurrentAppend",
@@ -85,16 +88,15 @@ class Lake:
         self._commit(table, replace)
 
     def replace(self, table: Table, rows: Callable[[], DataFrame]) -> None:
-        """Replace the whole table; its rows are stored ordered by its columns.
+        """Replace the whole table.
 
         A table that an earlier version of its contract made gets the columns of today's.
         """
 
         def replace() -> None:
+            typed = _typed(table, rows())
             (
-                _typed(table, rows())
-                .orderBy(*table.column_names)
-                .coalesce(1)
+                (_in_order(typed) if table.ordered else typed)
                 .write.format("delta")
                 .mode("overwrite")
                 .option("overwriteSchema", str(outdated).lower())
@@ -181,6 +183,14 @@ def _typed(table: Table, rows: DataFrame) -> DataFrame:
     return rows.select(
         *(F.col(column.name).cast(column.type).alias(column.name) for column in table.columns)
     )
+
+
+def _in_order(rows: DataFrame) -> DataFrame:
+    """The rows ordered by their columns, in one piece.
+
+    Engines drop an order that nobody needs before they write. A limit needs it.
+    """
+    return rows.coalesce(1).orderBy(*rows.columns).limit(_ALL)
 
 
 def _listed(days: Collection[date]) -> str:

@@ -68,6 +68,7 @@ class Table:
     parameters: tuple[str, ...] = ()
     own_checks: tuple[Check, ...] = ()
     breakdown: tuple[str, ...] = ()  # columns by which its rows are worth counting
+    ordered: bool = False  # whether its rows lie in the order of its columns
 
     @property
     def full_name(self) -> str:

@@ -52,6 +52,12 @@ class Platform:
         frame = Lake(self.spark, self.places.lake).read(TABLES[table]).drop(*without)
         return sorted((tuple(row) for row in frame.collect()), key=repr)
 
+    def make(self, *days: date) -> None:
+        """All tables, without their checks."""
+        for schema, of_days in (("raw", days), ("cleaned", days), ("analytics", ())):
+            names = tuple(table.full_name for table in in_schema(schema))
+            list(build(self.spark, self.places, Request(names, (), of_days)))
+
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
         """All rows of all tables, without the moment of ingestion."""
         return {name: self.rows(name, "ingested_at") for name in TABLES}

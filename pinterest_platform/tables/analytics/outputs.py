@@ -56,6 +56,7 @@ def output(
         inputs=(source,),
         transform=transform,
         parameters=parameters,
+        ordered=True,
         own_checks=(
             violation(
                 f"analytics.{name}",

@@ -1,0 +1,89 @@
+"""What a user gets who gives something that cannot be used: one line, what to do, an exit code."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pinterest_platform_tests.landing import land, land_posts
+from pinterest_platform_tests.process import Pinterest
+
+TODAY = datetime.now(UTC).date()
+NOBODY = "http://127.0.0.1:9"
+AWS = {"AWS_ENDPOINT_URL": NOBODY, "AWS_ACCESS_KEY_ID": "KEYID", "AWS_SECRET_ACCESS_KEY": "SECRET"}
+
+
+@pytest.fixture
+def pinterest(tmp_path: Path) -> Pinterest:
+    home = tmp_path / "home"
+    land_posts(home / "landing", range(3), arrived_at=datetime.now(UTC))
+    return Pinterest(home)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "code", "said"),
+    [
+        (["run"], {"PINTEREST_ENGINE": "abacus"}, 1, "PINTEREST_ENGINE cannot be used"),
+        (["run"], {"PINTEREST_START_DATE": "soon"}, 1, "PINTEREST_START_DATE cannot be used"),
+        (["run"], {"PINTEREST_POST_YEARS": "then"}, 1, "PINTEREST_POST_YEARS cannot be used"),
+        (["run"], {"PINTEREST_LANDING": "/nowhere/at/all"}, 1, "set PINTEREST_LANDING"),
+        (["run"], {"PINTEREST_LANDING": "ftp://host/x"}, 1, "'ftp://' is no place"),
+        (["run"], {"PINTEREST_LANDING": "s3://gone", **AWS}, 1, "check PINTEREST_LANDING"),
+        (["run"], {"PINTEREST_LAKE": "/dev/null/lake"}, 1, "set PINTEREST_LAKE"),
+        (["run"], {"PINTEREST_LAKE": "s3://gone", **AWS}, 1, "set PINTEREST_LAKE"),
+        (["run"], {"DAGSTER_HOME": "/dev/null/home"}, 1, "set DAGSTER_HOME"),
+        (["run", "--day", "2020-01-01"], {}, 1, "set PINTEREST_START_DATE"),
+        (["run", "--day", str(TODAY + timedelta(days=1))], {}, 1, "has not begun"),
+        (["run", "--day", "yesterday"], {}, 2, "does not match the format"),
+        (["run", "--from", "2026-02-01"], {}, 2, "--from and --to go together"),
+        (["run", "--from", "2026-02-02", "--to", "2026-02-01"], {}, 2, "--from is after --to"),
+        (["run", "--day", str(TODAY), "--select", "raw/pni"], {}, 1, "dg list defs"),
+        (["run", "--day", str(TODAY), "--select", "((("], {}, 1, "cannot be read"),
+        (["query"], {}, 2, "Missing argument"),
+        (["query", "SELECT 1", "--format", "xml"], {}, 2, "is not one of"),
+        (["query", "SELEC 1"], {}, 1, "only queries are run"),
+        (["query", "DROP TABLE raw.pin"], {}, 1, "only queries are run"),
+        (["query", "SELECT 1 FROM"], {}, 1, "the SQL cannot be run"),
+        (["query", "SELECT * FROM raw.pni"], {}, 1, "the SQL cannot be run"),
+        (["query", "SELECT * FROM raw.pin"], {}, 1, "there is no raw.pin"),
+        (["emulate", "batch", "--posts", "1"], {}, 1, "pinterest seed-db"),
+        (["nonsense"], {}, 2, "No such command"),
+    ],
+)
+def test_an_error_is_one_line_that_says_what_to_do(
+    pinterest: Pinterest, arguments: list[str], settings: dict[str, str], code: int, said: str
+) -> None:
+    ended = pinterest(*arguments, **settings)
+    assert ended.returncode == code, ended.stdout + ended.stderr
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
+    errors = [line for line in ended.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1, ended.stderr
+    assert "SECRET" not in ended.stdout + ended.stderr
+    assert "KEYID" not in ended.stdout + ended.stderr
+
+
+def test_a_broken_object_fails_the_run_with_its_key(pinterest: Pinterest) -> None:
+    path = land(pinterest.home / "landing", "pinterest.pin", 3, [{}], arrived_at=datetime.now(UTC))
+    path.rename(path.with_name("pinterest.pin+0+0000000003.json.gz"))
+    ended = pinterest("run", "--day", str(TODAY))
+    assert ended.returncode == 1
+    assert "pinterest.pin+0+0000000003.json.gz' does not follow" in ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
+
+
+def test_an_arrival_before_the_first_partition_fails_the_run(pinterest: Pinterest) -> None:
+    early = datetime(2025, 12, 31, tzinfo=UTC)
+    land(pinterest.home / "landing", "pinterest.geo", 3, [{}], arrived_at=early)
+    for arguments in ([], ["--day", str(TODAY)]):
+        ended = pinterest("run", *arguments)
+        assert ended.returncode == 1
+        assert "set PINTEREST_START_DATE to 2025-12-31 or earlier" in ended.stderr
+
+
+def test_help_waits_for_no_engine(pinterest: Pinterest) -> None:
+    listed = pinterest.run(
+        *(str(Path(pinterest.environment["PATH"].split(":")[0]) / "true"),),
+    ) if False else pinterest("--help")
+    assert listed.returncode == 0
+    assert "materialise" in listed.stdout.lower()

@@ -1,0 +1,137 @@
+"""What Dagster sees, without running any of it."""
+
+import importlib
+import json
+import tomllib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml
+
+from pinterest_platform.definitions import defs
+from pinterest_platform.defs.raw.schedules import daily_partitions
+from pinterest_platform.tables.catalog import OUTPUTS, TABLES
+from pinterest_platform_tests.process import BIN, Pinterest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def graph() -> Any:
+    return defs().resolve_asset_graph()
+
+
+def key(table: str) -> dg.AssetKey:
+    return dg.AssetKey(table.split("."))
+
+
+def test_every_table_is_an_asset_made_from_its_inputs(graph: Any) -> None:
+    for name, table in TABLES.items():
+        parents = {key(above) for above in table.inputs} or {dg.AssetKey(["landing", table.name])}
+        assert graph.get(key(name)).parent_keys == parents, name
+
+
+def test_lineage_starts_at_the_source_database(graph: Any) -> None:
+    for kind, source in {
+        "pin": "pinterest_data",
+        "geo": "geolocation_data",
+        "user": "user_data",
+    }.items():
+        landing = graph.get(dg.AssetKey(["landing", kind]))
+        assert landing.parent_keys == {dg.AssetKey(["source", source])}
+        assert landing.is_external
+
+
+def test_there_are_eleven_outputs() -> None:
+    assert [table.full_name for table in OUTPUTS] == [
+        "analytics.category_counts_by_country",
+        "analytics.top_category_by_country",
+        "analytics.category_counts_by_year",
+        "analytics.top_category_by_year",
+        "analytics.top_user_by_country",
+        "analytics.country_of_top_user",
+        "analytics.top_category_by_age_group",
+        "analytics.median_followers_by_age_group",
+        "analytics.users_joined_by_year",
+        "analytics.median_followers_by_joining_year",
+        "analytics.median_followers_by_joining_year_and_age_group",
+    ]
+
+
+def test_raw_and_cleaned_are_daily_and_a_backfill_is_one_run(graph: Any) -> None:
+    for name, table in TABLES.items():
+        node = graph.get(key(name))
+        assert (node.partitions_def is not None) == (table.schema != "analytics"), name
+        assert node.backfill_policy == dg.BackfillPolicy.single_run(), name
+
+
+def test_today_is_a_partition(graph: Any) -> None:
+    days = graph.get(key("raw.pin")).partitions_def.get_partition_keys()
+    assert (days[0], days[-1]) == ("2026-01-01", datetime.now(UTC).date().isoformat())
+
+
+def test_every_asset_says_what_it_is(graph: Any) -> None:
+    for asset in graph.get_all_asset_keys():
+        node = graph.get(asset)
+        assert node.description.startswith(("One row: ", "JSON lines of ")), asset
+        assert node.owners, asset
+        assert node.group_name == asset.path[0]
+        assert node.kinds, asset
+
+
+def test_every_check_says_what_it_promises_and_errors_block() -> None:
+    specs = {
+        (".".join(spec.asset_key.path), spec.name): spec
+        for asset in defs().resolve_all_asset_specs()
+        for definition in defs().assets or []
+        if isinstance(definition, dg.AssetsDefinition) and asset.key in definition.keys
+        for spec in definition.check_specs
+    }
+    for name, table in TABLES.items():
+        for check in table.checks:
+            spec = specs[name, check.name]
+            assert spec.description == check.description
+            assert spec.blocking == (check.severity == "error")
+
+
+def test_the_schedule_closes_the_day_that_ended() -> None:
+    fires = datetime(2026, 3, 5, 0, 15, tzinfo=UTC)
+    requests = daily_partitions.evaluate_tick(
+        dg.build_schedule_context(scheduled_execution_time=fires)
+    ).run_requests
+    assert [(request.partition_key, request.run_key) for request in requests or []] == [
+        ("2026-03-04", "2026-03-04")
+    ]
+    assert daily_partitions.cron_schedule == "15 0 * * *"
+    assert fires - timedelta(minutes=15) == datetime(2026, 3, 5, tzinfo=UTC)
+
+
+def test_the_workspace_and_dg_load_the_same_definitions(tmp_path: Path) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["dg"]["project"]
+    workspace = yaml.safe_load((ROOT / "workspace.yaml").read_text())
+    (location,) = workspace["load_from"]
+    named = location["python_module"]
+    assert named["module_name"] == project["code_location_target_module"]
+    assert named["location_name"] == project["code_location_name"]
+
+    listed = Pinterest(tmp_path).run(
+        str(BIN / "dg"), "list", "defs", "--json", "--target-path", str(ROOT)
+    )
+    assert listed.returncode == 0, listed.stderr
+    seen = json.loads(listed.stdout)
+    loaded = importlib.import_module(named["module_name"]).defs()
+    assert {asset["key"] for asset in seen["assets"]} == {
+        spec.key.to_user_string() for spec in loaded.resolve_all_asset_specs()
+    }
+    assert [job["name"] for job in seen["jobs"]] == ["arrivals_to_analytics"]
+    assert [schedule["name"] for schedule in seen["schedules"]] == ["daily_partitions"]
+
+
+def test_dg_finds_nothing_wrong(tmp_path: Path) -> None:
+    checked = Pinterest(tmp_path).run(
+        str(BIN / "dg"), "check", "defs", "--target-path", str(ROOT)
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -1,0 +1,170 @@
+"""Runs as Dagster records them: events, metadata, subsets, and what a failed check stops."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from pinterest_platform.tables.catalog import TABLES
+from pinterest_platform_tests.landing import land, land_posts, pin
+from pinterest_platform_tests.process import BIN, Pinterest
+
+ROOT = Path(__file__).parents[2]
+NOW = datetime.now(UTC)
+TODAY = NOW.date().isoformat()
+
+
+def key(table: str) -> dg.AssetKey:
+    return dg.AssetKey(table.split("."))
+
+
+@contextmanager
+def instance_of(pinterest: Pinterest) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.from_config(str(pinterest.home / "dagster")) as instance:
+        yield instance
+
+
+@pytest.fixture
+def pinterest(tmp_path: Path) -> Pinterest:
+    """Fifty posts of today and of three days ago, and nothing made from them."""
+    home = tmp_path / "home"
+    land_posts(home / "landing", range(50), arrived_at=NOW - timedelta(days=3))
+    land_posts(home / "landing", range(50, 100), offset=50, arrived_at=NOW)
+    return Pinterest(home)
+
+
+def test_a_run_of_everything_new_is_recorded_with_its_metadata(pinterest: Pinterest) -> None:
+    ran = pinterest("run")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    with instance_of(pinterest) as instance:
+        runs = instance.get_runs()
+        assert [run.status for run in runs] == [dg.DagsterRunStatus.SUCCESS] * 2
+        for name, table in TABLES.items():
+            event = instance.get_latest_materialization_event(key(name))
+            assert event is not None, name
+            materialization = event.asset_materialization
+            assert materialization is not None
+            metadata = materialization.metadata
+            assert metadata["dagster/row_count"].value is not None
+            columns = [
+                column.name for column in metadata["dagster/column_schema"].value.columns
+            ]
+            assert columns == list(table.column_names)
+            lineage = metadata["dagster/column_lineage"].value.deps_by_column
+            assert set(lineage) == {c.name for c in table.columns if c.derived_from}
+            assert "|" in metadata["preview"].value or name == "cleaned.quarantine"
+            assert metadata["dagster/table_name"].value == name
+            for check in table.checks:
+                spec = dg.AssetCheckKey(key(name), check.name)
+                (record,) = instance.event_log_storage.get_asset_check_execution_history(spec, 1)
+                evaluation = record.event.dagster_event.asset_check_evaluation_data  # type: ignore[union-attr]
+                assert evaluation.passed, (name, check.name)
+                assert "offending_rows" in evaluation.metadata
+        pins = instance.get_latest_materialization_event(key("cleaned.pins"))
+        assert pins is not None
+        assert pins.asset_materialization is not None
+        assert pins.asset_materialization.metadata["dagster/partition_row_count"].value == 50
+        assert pins.asset_materialization.metadata["dagster/row_count"].value == 100
+
+
+def test_a_range_of_days_is_one_run_and_the_analytics_are_made_once(pinterest: Pinterest) -> None:
+    first = (NOW - timedelta(days=3)).date().isoformat()
+    ran = pinterest("run", "--from", first, "--to", TODAY)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    with instance_of(pinterest) as instance:
+        assert len(instance.get_runs()) == 1
+        made = instance.fetch_materializations(key("analytics.posts"), limit=9).records
+        assert len(made) == 1
+        by_day = instance.fetch_materializations(key("cleaned.pins"), limit=9).records
+        rows = {
+            record.asset_materialization.partition: record.asset_materialization.metadata[
+                "dagster/partition_row_count"
+            ].value
+            for record in by_day
+            if record.asset_materialization
+        }
+        assert len(rows) == 4
+        assert (rows[first], rows[TODAY], sum(filter(None, map(as_int, rows.values())))) == (
+            50,
+            50,
+            100,
+        )
+
+
+def as_int(value: Any) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+@pytest.mark.parametrize(
+    "assets",
+    ["raw/geo", "cleaned/pins", "cleaned/pins,cleaned/users", "cleaned/quarantine"],
+)
+def test_any_subset_can_be_launched(pinterest: Pinterest, assets: str) -> None:
+    """Also where what it is made from was made by another run."""
+    land(pinterest.home / "landing", "pinterest.pin", 100, [b"not json"], arrived_at=NOW)
+    assert pinterest("run", "--day", TODAY, "--select", "group:raw").returncode == 0
+    launched = dg_launch(pinterest, "--assets", assets, "--partition", TODAY)
+    assert launched.returncode == 0, launched.stdout + launched.stderr
+    with instance_of(pinterest) as instance:
+        for asset in assets.split(","):
+            assert instance.get_latest_materialization_event(dg.AssetKey(asset.split("/")))
+
+
+def test_an_output_can_be_launched_alone(pinterest: Pinterest) -> None:
+    assert pinterest("run").returncode == 0
+    launched = dg_launch(pinterest, "--assets", "analytics/users_joined_by_year")
+    assert launched.returncode == 0, launched.stdout + launched.stderr
+
+
+def dg_launch(pinterest: Pinterest, *arguments: str) -> Any:
+    return pinterest.run(
+        *(str(BIN / "dg"), "launch", "--target-path", str(ROOT)),
+        *arguments,
+        DAGSTER_HOME=str(pinterest.home / "dagster"),
+    )
+
+
+def test_a_failed_error_stops_what_lies_below_it(pinterest: Pinterest) -> None:
+    """Without a user record that can be used, ... no pins: posts are empty, and so no outputs."""
+    only_geo = Pinterest(pinterest.home.with_name("other"))
+    land(only_geo.home / "landing", "pinterest.pin", 0, [b"not json"], arrived_at=NOW)
+    ran = only_geo("run", "--day", TODAY)
+    assert ran.returncode == 1
+    assert "analytics.posts failed not_empty" in ran.stderr
+    assert "Traceback" not in ran.stdout + ran.stderr
+    with instance_of(only_geo) as instance:
+        assert instance.get_latest_materialization_event(key("analytics.posts"))
+        below = instance.get_latest_materialization_event(key("analytics.users_joined_by_year"))
+        assert below is None
+        assert instance.get_runs()[0].status == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_warning_is_shown_and_stops_nothing(pinterest: Pinterest) -> None:
+    many = [pin(200 + number, follower_count="many") for number in range(20)]
+    land(pinterest.home / "landing", "pinterest.pin", 100, many, arrived_at=NOW)
+    ran = pinterest("run")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "cleaned/pins:follower_count_readable: 20 of 70 rows offend." in ran.stdout
+
+
+def test_a_killed_run_is_marked_as_failed_and_made_up_for(pinterest: Pinterest) -> None:
+    process = pinterest.start("run", "--day", TODAY)
+    assert process.stdout
+    for line in process.stdout:
+        if "raw/user" in line:
+            break
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    ran = pinterest("run")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    with instance_of(pinterest) as instance:
+        states = {run.status for run in instance.get_runs()}
+        assert states == {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE}
+        assert instance.fetch_materializations(key("cleaned.pins"), limit=9).records
