@@ -14,7 +14,7 @@ demo: $(INSTALLED)
 	$(BIN)/pinterest demo
 
 test: lint
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist loadfile
 
 ui: $(INSTALLED)
 	@export DAGSTER_HOME="$${DAGSTER_HOME:-$(CURDIR)/.pinterest/dagster}" && \

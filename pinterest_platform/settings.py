@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pinterest_platform.errors import PlatformError
 
@@ -30,8 +30,9 @@ class Settings(BaseSettings):
     gateway_url: str = "http://127.0.0.1:8082"
     db_url: str = ""
     db_creds: Path | None = None
-    post_years: tuple[int, int] = (2018, 2022)
-    joining_years: tuple[int, int] = (2015, 2020)
+    # First and last year that the outputs look at, written 2018-2022.
+    post_years: Annotated[tuple[int, int], NoDecode] = (2018, 2022)
+    joining_years: Annotated[tuple[int, int], NoDecode] = (2015, 2020)
 
     @field_validator("post_years", "joining_years", mode="before")
     @classmethod

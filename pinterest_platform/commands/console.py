@@ -17,9 +17,9 @@ def wide_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=1000)
 
 
-def as_table(answer: pa.Table, title: str | None = None) -> Table:
+def as_table(answer: pa.Table) -> Table:
     """The answer as a table for a terminal, numbers to the right."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
     for column in answer.schema:
         numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
         table.add_column(Text(column.name), justify="right" if numeric else "left")

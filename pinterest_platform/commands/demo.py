@@ -138,7 +138,8 @@ def _show_results(settings: Settings, console: Console) -> None:
             order = ", ".join(table.column_names)
             answer = query(engine, f"SELECT * FROM {table.full_name} ORDER BY {order}")
             more = answer.num_rows - SHOWN_ROWS
-            title = f"{table.full_name} ({answer.num_rows} rows)"
-            console.print(as_table(answer.slice(0, SHOWN_ROWS), title))
+            rows = "1 row" if answer.num_rows == 1 else f"{answer.num_rows:,} rows"
+            console.print(f"[bold]{table.full_name}[/] ({rows})")
+            console.print(as_table(answer.slice(0, SHOWN_ROWS)))
             if more > 0:
                 console.print(f"  ... and {more} more rows")

@@ -64,7 +64,7 @@ def materialise(
         console.print(f"Run {result.run_id[:8]} {span} {verdict} in {took:.1f} s")
         if not result.success:
             for failure in result.failures:
-                Console(stderr=True, highlight=False).print(f"Error: {failure}", markup=False)
+                click.echo(f"Error: {failure}", err=True)
             return False
     return True
 

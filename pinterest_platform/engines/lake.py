@@ -115,13 +115,13 @@ class Lake:
         except AnalysisException:
             return False
 
-    def register(self, table: Table) -> None:
-        """Let SQL in this session know an existing table as ``<schema>.<table>``."""
+    def register(self, table: Table, schema: str, name: str) -> None:
+        """Let SQL in this session know an existing table as ``<schema>.<name>``."""
         self._spark.sql(
-            f"CREATE DATABASE IF NOT EXISTS {table.schema} LOCATION '{self._root}/{table.schema}'"
+            f"CREATE DATABASE IF NOT EXISTS `{schema}` LOCATION '{self._root}/{table.schema}'"
         ).collect()
         self._spark.sql(
-            f"CREATE TABLE IF NOT EXISTS {table.full_name} USING delta "
+            f"CREATE TABLE IF NOT EXISTS `{schema}`.`{name}` USING delta "
             f"LOCATION '{self.location(table)}'"
         ).collect()
 

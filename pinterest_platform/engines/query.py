@@ -25,13 +25,15 @@ def query(engine: Engine, sql: str) -> pa.Table:
             f"only queries are run ({', '.join(_READS).upper()}), the lake stays as it is"
         )
     lake = Lake(engine.session, engine.places.lake)
-    for name, table in TABLES.items():
-        if re.search(rf"\b{table.schema}`?\s*\.\s*`?{table.name}\b", sql, re.IGNORECASE):
+    for full_name, table in TABLES.items():
+        written = rf"\b({table.schema})`?\s*\.\s*`?({table.name})\b"
+        # As they are written: not every engine takes names regardless of case.
+        for schema, name in set(re.findall(written, sql, re.IGNORECASE)):
             if not lake.exists(table):
                 raise PlatformError(
-                    f"there is no {name} in the lake {engine.places.lake} yet: `pinterest run`"
+                    f"there is no {full_name} in the lake {engine.places.lake} yet: `pinterest run`"
                 )
-            lake.register(table)
+            lake.register(table, schema, name)
     try:
         return engine.session.sql(sql).toArrow()
     except PySparkException as error:

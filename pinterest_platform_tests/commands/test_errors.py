@@ -79,11 +79,3 @@ def test_an_arrival_before_the_first_partition_fails_the_run(pinterest: Pinteres
         ended = pinterest("run", *arguments)
         assert ended.returncode == 1
         assert "set PINTEREST_START_DATE to 2025-12-31 or earlier" in ended.stderr
-
-
-def test_help_waits_for_no_engine(pinterest: Pinterest) -> None:
-    listed = pinterest.run(
-        *(str(Path(pinterest.environment["PATH"].split(":")[0]) / "true"),),
-    ) if False else pinterest("--help")
-    assert listed.returncode == 0
-    assert "materialise" in listed.stdout.lower()

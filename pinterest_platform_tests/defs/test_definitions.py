@@ -3,7 +3,7 @@
 import importlib
 import json
 import tomllib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -99,14 +99,13 @@ def test_every_check_says_what_it_promises_and_errors_block() -> None:
 
 def test_the_schedule_closes_the_day_that_ended() -> None:
     fires = datetime(2026, 3, 5, 0, 15, tzinfo=UTC)
-    requests = daily_partitions.evaluate_tick(
-        dg.build_schedule_context(scheduled_execution_time=fires)
-    ).run_requests
-    assert [(request.partition_key, request.run_key) for request in requests or []] == [
-        ("2026-03-04", "2026-03-04")
-    ]
-    assert daily_partitions.cron_schedule == "15 0 * * *"
-    assert fires - timedelta(minutes=15) == datetime(2026, 3, 5, tzinfo=UTC)
+    request = daily_partitions(dg.build_schedule_context(scheduled_execution_time=fires))
+    assert isinstance(request, dg.RunRequest)
+    assert (request.partition_key, request.run_key) == ("2026-03-04", "2026-03-04")
+    assert (daily_partitions.cron_schedule, daily_partitions.execution_timezone) == (
+        "15 0 * * *",
+        "UTC",
+    )
 
 
 def test_the_workspace_and_dg_load_the_same_definitions(tmp_path: Path) -> None:
@@ -123,7 +122,7 @@ def test_the_workspace_and_dg_load_the_same_definitions(tmp_path: Path) -> None:
     assert listed.returncode == 0, listed.stderr
     seen = json.loads(listed.stdout)
     loaded = importlib.import_module(named["module_name"]).defs()
-    assert {asset["key"] for asset in seen["assets"]} == {
+    assert {asset["asset_key"] for asset in seen["assets"]} == {
         spec.key.to_user_string() for spec in loaded.resolve_all_asset_specs()
     }
     assert [job["name"] for job in seen["jobs"]] == ["arrivals_to_analytics"]
@@ -131,7 +130,5 @@ def test_the_workspace_and_dg_load_the_same_definitions(tmp_path: Path) -> None:
 
 
 def test_dg_finds_nothing_wrong(tmp_path: Path) -> None:
-    checked = Pinterest(tmp_path).run(
-        str(BIN / "dg"), "check", "defs", "--target-path", str(ROOT)
-    )
+    checked = Pinterest(tmp_path).run(str(BIN / "dg"), "check", "defs", "--target-path", str(ROOT))
     assert checked.returncode == 0, checked.stdout + checked.stderr

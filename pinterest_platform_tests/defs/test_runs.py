@@ -52,9 +52,7 @@ def test_a_run_of_everything_new_is_recorded_with_its_metadata(pinterest: Pinter
             assert materialization is not None
             metadata = materialization.metadata
             assert metadata["dagster/row_count"].value is not None
-            columns = [
-                column.name for column in metadata["dagster/column_schema"].value.columns
-            ]
+            columns = [column.name for column in metadata["dagster/column_schema"].value.columns]
             assert columns == list(table.column_names)
             lineage = metadata["dagster/column_lineage"].value.deps_by_column
             assert set(lineage) == {c.name for c in table.columns if c.derived_from}
