@@ -17,10 +17,10 @@ test: lint
 	$(BIN)/pytest -q -n 2 --dist loadfile
 
 ui: $(INSTALLED)
-	@export DAGSTER_HOME="$${DAGSTER_HOME:-$(CURDIR)/.pinterest/dagster}" && \
+	@export DAGSTER_HOME="$${DAGSTER_HOME:-$$(realpath -m "$${PINTEREST_HOME:-.pinterest}")/dagster}" && \
 	mkdir -p "$$DAGSTER_HOME" && \
 	{ [ -e "$$DAGSTER_HOME/dagster.yaml" ] || cp pinterest_platform/dagster.yaml "$$DAGSTER_HOME"; } && \
-	exec $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
+	exec $(BIN)/python -W ignore -m dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

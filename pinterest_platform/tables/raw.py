@@ -1,7 +1,6 @@
 """The raw tables: records as they arrived, one row each, nothing parsed and nothing dropped."""
 
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pinterest_platform.tables.contract import Column, Table, violation
@@ -71,11 +70,3 @@ def newest_first() -> list[SparkColumn]:
         F.length("offset_or_sequence_number").desc(),
         F.col("offset_or_sequence_number").desc(),
     ]
-
-
-def same_record(left: DataFrame, right: DataFrame) -> SparkColumn:
-    """The condition that a row of ``left`` and one of ``right`` come from the same raw row."""
-    condition = left["day"] == right["day"]
-    for column in NATURAL_KEY:
-        condition = condition & (left[column] == right[column])
-    return condition

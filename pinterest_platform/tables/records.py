@@ -16,7 +16,6 @@ from pinterest_platform.tables.contract import Check, Column, Rows
 from pinterest_platform.tables.text import moment, trimmed, whole_number
 
 BATCH = "batch"
-CHANNELS = (BATCH,)
 
 # S3 keeps LastModified in whole seconds and clocks differ: a post made just before it arrives
 # must not look as if it came from the future.
