@@ -3,7 +3,6 @@
 Source of the layout: the Confluent S3 sink connector's default partitioner and JSON format.
 """
 
-import os
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -77,10 +76,10 @@ def open_store(url: str, *, create: bool = False) -> Store:
         PlatformError: when the folder does not exist, cannot be made or is a file.
     """
     if url.startswith("s3://"):
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
         return S3Store.from_url(
             url,
-            client_options={"allow_http": endpoint.startswith("http://"), "timeout": S3_PATIENCE},
+            # An endpoint on this machine speaks plain HTTP; without one it is HTTPS.
+            client_options={"allow_http": True, "timeout": S3_PATIENCE},
             retry_config={"max_retries": 4, "retry_timeout": S3_PATIENCE},
         )
     folder = Path(url)

@@ -45,7 +45,9 @@ def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
 
     Runs whose process was killed are marked as failed first, so that nobody waits for them.
     """
-    home = Path(os.environ.setdefault("DAGSTER_HOME", str(settings.dagster_home)))
+    home = Path(settings.dagster_home)
+    # Dagster finds its instance by the environment, the processes that it starts too.
+    os.environ["DAGSTER_HOME"] = str(home)
     try:
         home.mkdir(parents=True, exist_ok=True)
         if not (home / "dagster.yaml").exists():

@@ -18,7 +18,10 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="PINTEREST_", extra="ignore", hide_input_in_errors=True
+        env_prefix="PINTEREST_",
+        env_ignore_empty=True,
+        extra="ignore",
+        hide_input_in_errors=True,
     )
 
     home: Path = Path(".pinterest")
@@ -30,6 +33,8 @@ class Settings(BaseSettings):
     gateway_url: str = "http://127.0.0.1:8082"
     db_url: str = ""
     db_creds: Path | None = None
+    # The Dagster instance; the one variable that is Dagster's own.
+    dagster_home: Annotated[str, Field(validation_alias="DAGSTER_HOME")] = ""
     # First and last year that the outputs look at, written 2018-2022.
     post_years: Annotated[tuple[int, int], NoDecode] = (2018, 2022)
     joining_years: Annotated[tuple[int, int], NoDecode] = (2015, 2020)
@@ -46,11 +51,6 @@ class Settings(BaseSettings):
     def source_db(self) -> Path:
         """The SQLite file that stands in for MySQL when no database is configured."""
         return self.home / "source.db"
-
-    @property
-    def dagster_home(self) -> Path:
-        """The Dagster instance of this project when DAGSTER_HOME is not set."""
-        return self.home / "dagster"
 
     @property
     def topics(self) -> dict[str, str]:
@@ -74,6 +74,7 @@ def load() -> Settings:
     return settings.model_copy(
         update={
             "home": home,
+            "dagster_home": _place(settings.dagster_home, home / "dagster"),
             "lake": _place(settings.lake, home / "lake"),
             "landing": _place(settings.landing, home / "landing"),
         }

@@ -13,7 +13,8 @@ def sail_session() -> Iterator[SparkSession]:
     """Start a Sail server on a free local port, with a session; both end with the block."""
     # Sail logs to standard error; its information lines would bury what a user wants to read.
     os.environ.setdefault("RUST_LOG", "error")
-    _allow_http()
+    # An S3 endpoint on this machine speaks plain HTTP; without one it is HTTPS all the same.
+    os.environ.setdefault("AWS_ALLOW_HTTP", "true")
     server = SparkConnectServer("127.0.0.1", 0)
     server.start(background=True)
     host, port = server.listening_address
@@ -24,10 +25,3 @@ def sail_session() -> Iterator[SparkSession]:
     finally:
         spark.stop()
         server.stop()
-
-
-def _allow_http() -> None:
-    """Let Sail speak plain HTTP to an S3 endpoint that is one; it refuses to otherwise."""
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
-    if endpoint.startswith("http://"):
-        os.environ.setdefault("AWS_ALLOW_HTTP", "true")
