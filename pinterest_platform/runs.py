@@ -32,7 +32,7 @@ _UNFINISHED = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunSt
 
 @dataclass
 class RunResult:
-    """How a run ended: what it made (asset, rows, seconds), warnings, and why it failed."""
+    """How a run ended, and what its failed steps said."""
 
     run_id: str
     success: bool
