@@ -20,7 +20,7 @@ Store = LocalStore | S3Store
 # for its requests and most clients for an answer (30 s), and enough for 8 MiB over 5 Mbit/s.
 S3_PATIENCE = timedelta(seconds=20)
 
-_KEY = re.compile(r"^topics/([^/]+)/partition=([0-9]+)/(.+)\+([0-9]+)\+([0-9]{10,})\.json$")
+_KEY = re.compile(r"^topics/([^/]+)/partition=([0-9]+)/(.+)\+([0-9]+)\+([0-9]{10})\.json$")
 
 
 @dataclass(frozen=True, order=True)

@@ -4,22 +4,26 @@ import os
 import shutil
 import socket
 import uuid
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 
 from pinterest_platform.definitions import defs
+from pinterest_platform.defs.layers import asset_key, table_name
+from pinterest_platform.engines.build import TableRows
 from pinterest_platform.engines.engine import Engine, places_of
 from pinterest_platform.engines.ingest import pending
 from pinterest_platform.engines.lake import Lake
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.settings import Settings
 from pinterest_platform.tables.catalog import TABLES, in_schema
+from pinterest_platform.tables.cleaned.backlog import days_behind
 
 JOB = "arrivals_to_analytics"
 
@@ -27,7 +31,12 @@ JOB = "arrivals_to_analytics"
 PROCESS_TAG = "pinterest/process"
 _PARTITION = "dagster/partition"
 _RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
-_UNFINISHED = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+_UNFINISHED = [
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
 
 
 @dataclass
@@ -66,16 +75,18 @@ def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
 def days_to_run(settings: Settings, instance: DagsterInstance) -> list[date]:
     """The days that have something new, ascending.
 
-    A day does when landing objects of it are not in the raw tables, when its last run did not
-    succeed, or when its raw tables were made after its cleaned ones.
+    A day does when landing objects of it are not in the raw tables, when raw rows of it are not in
+    the cleaned ones, or when a run of it did not succeed and no later one made what it should have.
     """
     places = places_of(settings)
     with Engine(settings.engine, places) as engine:
         lake = Lake(engine.session, places.lake)
-        days = {
+        arrived = {
             arrival.day for table in in_schema("raw") for arrival in pending(lake, places, table)
         }
-    return sorted(days | _unfinished_days(instance) | _uncleaned_days(instance))
+        behind = {row["day"] for row in days_behind(TableRows(lake, ())).collect()}
+    today = datetime.now(UTC).date()
+    return sorted(day for day in arrived | behind | _unfinished_days(instance) if day <= today)
 
 
 def analytics_are_old(instance: DagsterInstance) -> bool:
@@ -150,7 +161,14 @@ def selected(selection: str | None) -> set[dg.AssetKey]:
     if selection is None:
         return makeable
     try:
-        keys = dg.AssetSelection.from_string(selection.replace(",", " or ")).resolve(graph)
+        with warnings.catch_warnings():
+            # That group selections are called beta is no news to who makes one.
+            warnings.simplefilter("ignore")
+            keys = {
+                key
+                for part in selection.split(",")
+                for key in dg.AssetSelection.from_string(part.strip()).resolve(graph)
+            }
     except Exception as error:
         raise PlatformError(
             f"the selection '{selection}' cannot be read ({str(error).splitlines()[0]}): "
@@ -165,16 +183,23 @@ def selected(selection: str | None) -> set[dg.AssetKey]:
 
 def is_daily(asset: dg.AssetKey) -> bool:
     """Whether the asset is partitioned by day."""
-    return TABLES[".".join(asset.path)].daily
+    return TABLES[table_name(asset)].daily
 
 
 def _unfinished_days(instance: DagsterInstance) -> set[date]:
-    """The days whose last run did not succeed."""
-    success: dict[date, bool] = {}
-    for run in instance.get_runs(RunsFilter()):  # newest first
+    """The days of runs that did not succeed and that no later runs made up for."""
+    made: dict[date, set[dg.AssetKey]] = {}
+    unfinished: set[date] = set()
+    everything = set(map(asset_key, TABLES))
+    for run in instance.get_runs():  # newest first
+        assets = set(run.asset_selection or everything)
         for day in _days_of(run):
-            success.setdefault(day, run.status == DagsterRunStatus.SUCCESS)
-    return {day for day, succeeded in success.items() if not succeeded}
+            later = made.setdefault(day, set())
+            if run.status == DagsterRunStatus.SUCCESS:
+                later |= assets
+            elif not assets <= later:
+                unfinished.add(day)
+    return unfinished
 
 
 def _days_of(run: dg.DagsterRun) -> list[date]:
@@ -186,22 +211,8 @@ def _days_of(run: dg.DagsterRun) -> list[date]:
     return [start + timedelta(days=past) for past in range((end - start).days + 1)]
 
 
-def _uncleaned_days(instance: DagsterInstance) -> set[date]:
-    """The days of which a raw table was made after a cleaned one."""
-    raw: dict[str, int] = {}
-    for table in _keys("raw"):
-        for day, made in _made(instance, table).items():
-            raw[day] = max(raw.get(day, -1), made)
-    cleaned = [_made(instance, table) for table in _keys("cleaned")]
-    return {
-        date.fromisoformat(day)
-        for day, made in raw.items()
-        if any(table.get(day, -1) < made for table in cleaned)
-    }
-
-
 def _keys(schema: str) -> list[dg.AssetKey]:
-    return [dg.AssetKey([table.schema, table.name]) for table in in_schema(schema)]
+    return [asset_key(table.full_name) for table in in_schema(schema)]
 
 
 def _made(instance: DagsterInstance, asset: dg.AssetKey) -> dict[str, int]:
@@ -237,6 +248,8 @@ def _reason(event: dg.DagsterEvent) -> str:
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description
     error = data.error
+    if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
+        return "the run was interrupted; the next one makes up for it"
     while error is not None and error.cause is not None:
         error = error.cause
     return error.message.strip() if error else "failed without a reason"

@@ -3,15 +3,17 @@
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from typing_extensions import override
 
 from pinterest_platform.engines.ingest import ingest
-from pinterest_platform.engines.lake import Lake, of_days
+from pinterest_platform.engines.lake import Lake, of_days, retried
 from pinterest_platform.engines.request import Checked, Made, NotMade, Outcome, Places, Request
 from pinterest_platform.tables.catalog import TABLES
-from pinterest_platform.tables.contract import Check, Table
+from pinterest_platform.tables.contract import Check, Rows, Table
 
 PREVIEW_ROWS = 5
 SAMPLE_ROWS = 5
@@ -29,7 +31,7 @@ def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Out
         PlatformError: the landing place or the lake cannot be read or written.
     """
     lake = Lake(spark, places.lake)
-    rows = _Rows(lake, request.days)
+    rows = TableRows(lake, request.days)
     failed: dict[str, str] = {}
     for name, table in TABLES.items():
         cause = next((failed[above] for above in table.inputs if above in failed), None)
@@ -41,19 +43,20 @@ def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Out
             yield _make(spark, lake, places, table, rows)
         for check in table.checks:
             if (name, check.name) in request.checks:
-                checked = _run(name, check, rows)
+                checked = retried(partial(_run, name, check, rows))
                 yield checked
                 if checked.stops:
                     failed[name] = f"{name}:{check.name}"
 
 
-class _Rows:
+class TableRows(Rows):
     """The rows of tables in the lake, for the days of a request."""
 
     def __init__(self, lake: Lake, days: tuple[date, ...]) -> None:
         self._lake = lake
         self._days = days
 
+    @override
     def __call__(self, table: str, *, all_days: bool = False) -> DataFrame:
         whole = self._lake.read(TABLES[table])
         if all_days or not self._days or not TABLES[table].daily:
@@ -62,10 +65,11 @@ class _Rows:
 
     @property
     def days(self) -> tuple[date, ...]:
+        """The days of the request."""
         return self._days
 
 
-def _make(spark: SparkSession, lake: Lake, places: Places, table: Table, rows: "_Rows") -> Made:
+def _make(spark: SparkSession, lake: Lake, places: Places, table: Table, rows: TableRows) -> Made:
     started = time.monotonic()
     facts: dict[str, int] = {}
     if table.schema == "raw":
@@ -74,19 +78,23 @@ def _make(spark: SparkSession, lake: Lake, places: Places, table: Table, rows: "
         lake.replace_days(table, _transformed(table, places, rows), rows.days)
     else:
         lake.replace(table, _transformed(table, places, rows))
-    made = rows(table.full_name)
-    return Made(
-        table.full_name,
-        _counted(table, made, rows.days),
-        rows(table.full_name, all_days=True).count(),
-        _shown(made.orderBy(*table.key).limit(PREVIEW_ROWS)),
-        time.monotonic() - started,
-        _broken_down(table, made),
-        facts,
-    )
+
+    def described() -> Made:
+        made = rows(table.full_name)
+        return Made(
+            table.full_name,
+            _counted(table, made, rows.days),
+            rows(table.full_name, all_days=True).count(),
+            _shown(made.orderBy(*table.key).limit(PREVIEW_ROWS)),
+            time.monotonic() - started,
+            _broken_down(table, made),
+            facts,
+        )
+
+    return retried(described)
 
 
-def _transformed(table: Table, places: Places, rows: "_Rows") -> Callable[[], DataFrame]:
+def _transformed(table: Table, places: Places, rows: TableRows) -> Callable[[], DataFrame]:
     parameters = {name: places.parameters[name] for name in table.parameters}
     transform = table.transform
     assert transform is not None, table.full_name  # noqa: S101 - only raw tables have none
@@ -110,7 +118,7 @@ def _broken_down(table: Table, made: DataFrame) -> list[dict[str, str]]:
     return _shown(counted.orderBy(F.desc("rows"), *table.breakdown))
 
 
-def _run(table: str, check: Check, rows: "_Rows") -> Checked:
+def _run(table: str, check: Check, rows: TableRows) -> Checked:
     looked_at = check.over(rows)
     facts = {name: F.expr(aggregate) for name, aggregate in check.facts.items()}
     counted = (

@@ -14,7 +14,7 @@ from pinterest_platform.ingest.arrivals import (
     Arrival,
     Held,
     new_arrivals,
-    reject_early,
+    reject_undated,
 )
 from pinterest_platform.ingest.landing_source import (
     FORMAT,
@@ -67,12 +67,12 @@ def pending(lake: Lake, places: Places, table: Table) -> list[Arrival]:
     """What has arrived in the table's topic and is not in the table, of whatever day.
 
     Raises:
-        PlatformError: see ``arrivals``; or something arrived before the first partition.
+        PlatformError: see ``arrivals``; or something arrived on a day that cannot be one.
     """
     topic = places.topics[table.name]
     held = _held(lake.read(table).where(F.col("topic_or_stream") == topic))
     arrivals = new_arrivals(open_store(places.landing), topic, held, places.landing)
-    reject_early(arrivals, places.start_date)
+    reject_undated(arrivals, places.start_date, datetime.now(UTC))
     return arrivals
 
 

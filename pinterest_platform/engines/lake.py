@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
@@ -20,12 +21,16 @@ ATTEMPTS = 6
 # More rows than an ordered table can have: the most that a limit can be.
 _ALL = 2**31 - 1
 
-_LOST_COMMIT = (
+# What engines say when another writer was faster: to a writer, and to a reader of the log.
+_OVERTAKEN = (
     "Failed to commit transaction",
+    "Missing commit file",
     "ConcurrentAppend",
     "ConcurrentDelete",
     "DELTA_CONC",
 )
+
+T = TypeVar("T")
 
 
 class Lake:
@@ -65,7 +70,7 @@ class Lake:
             ).collect()
 
         self._make(table)
-        self._commit(table, merge)
+        retried(merge)
 
     def replace_days(
         self, table: Table, rows: Callable[[], DataFrame], days: Collection[date]
@@ -85,7 +90,7 @@ class Lake:
             )
 
         self._make(table)
-        self._commit(table, replace)
+        retried(replace)
 
     def replace(self, table: Table, rows: Callable[[], DataFrame]) -> None:
         """Replace the whole table.
@@ -106,7 +111,7 @@ class Lake:
         self._make(table)
         held = self._spark.read.format("delta").load(self.location(table))
         outdated = tuple(held.columns) != table.column_names
-        self._commit(table, replace)
+        retried(replace)
 
     def exists(self, table: Table) -> bool:
         """Whether the table was ever written."""
@@ -145,7 +150,7 @@ class Lake:
             writer.mode("ignore").save(self.location(table))
 
         try:
-            self._commit(table, make)
+            retried(make)
         except PySparkException as error:
             raise PlatformError(
                 f"the lake {self._root} cannot be written ({first_line(error)}): "
@@ -153,19 +158,21 @@ class Lake:
             ) from error
         self._made.add(table.full_name)
 
-    def _commit(self, table: Table, write: Callable[[], None]) -> None:
-        """Write, and write again from the read on when another writer committed first."""
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                write()
-            except PySparkException as error:
-                lost = any(sign in str(error) for sign in _LOST_COMMIT)
-                if not lost or attempt == ATTEMPTS:
-                    raise
-                # At random, so that two writers do not meet again.
-                time.sleep(random.uniform(0, 0.2 * 2**attempt))  # noqa: S311
-            else:
-                return
+
+def retried(action: Callable[[], T]) -> T:
+    """Do something with a table, and do it again when another writer got in between.
+
+    A write begins again with the read that it follows from, so nothing of the other's is lost.
+    """
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return action()
+        except PySparkException as error:
+            if not any(sign in str(error) for sign in _OVERTAKEN):
+                raise
+            # At random, so that two writers do not meet again.
+            time.sleep(random.uniform(0, 0.2 * 2**attempt))  # noqa: S311
+    return action()
 
 
 def first_line(error: BaseException) -> str:

@@ -10,7 +10,16 @@ from pinterest_platform.engines.lake import Lake, first_line
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.tables.catalog import TABLES
 
-_READS = ("select", "with", "from", "values", "table", "show", "describe", "desc", "explain")
+# What a query begins with. EXPLAIN is not among them: EXPLAIN ANALYZE DELETE deletes.
+_BEGINNINGS = ("select", "with", "from", "values")
+
+# What may follow WITH or FROM in Spark SQL and is no query.
+_WRITES = frozenset(("insert", "update", "delete", "merge"))
+
+# Comments, texts and quoted names: a word in them is no statement.
+_NO_WORDS = re.compile(
+    r"--[^\n]*|/\*.*?\*/|'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`", re.DOTALL
+)
 
 
 def query(engine: Engine, sql: str) -> pa.Table:
@@ -19,10 +28,12 @@ def query(engine: Engine, sql: str) -> pa.Table:
     Raises:
         PlatformError: the SQL is no query, cannot be run, or names a table not made yet.
     """
-    words = re.findall(r"[a-z_]+", sql.lower())
-    if not words or words[0] not in _READS:
+    bare = _NO_WORDS.sub(" ", sql).lower().strip(" \t\r\n;")
+    words = re.findall(r"[a-z_0-9]+", bare)
+    if not words or words[0] not in _BEGINNINGS or ";" in bare or not _WRITES.isdisjoint(words):
         raise PlatformError(
-            f"only queries are run ({', '.join(_READS).upper()}), the lake stays as it is"
+            "only one query is run, the lake stays as it is: begin with SELECT or WITH "
+            "(and write `insert` for a column of that name)"
         )
     lake = Lake(engine.session, engine.places.lake)
     for full_name, table in TABLES.items():

@@ -1,5 +1,6 @@
 """The engine ``sail``: a Spark Connect server in Rust, started inside this process. No JVM."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from pyspark.sql import SparkSession
 @contextmanager
 def sail_session() -> Iterator[SparkSession]:
     """Start a Sail server on a free local port, with a session; both end with the block."""
+    # PySpark logs every error that the server answers, with its trace, also those that are handled.
+    logging.getLogger("pyspark.sql.connect.logging").setLevel(logging.CRITICAL)
     # Sail logs to standard error; its information lines would bury what a user wants to read.
     os.environ.setdefault("RUST_LOG", "error")
     # An S3 endpoint on this machine speaks plain HTTP; without one it is HTTPS all the same.

@@ -5,10 +5,11 @@ ranges of offsets; what lies between and behind them is listed, nothing else. Th
 be ingested in any order, and a list request costs what is new, not what is there.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import obstore
@@ -20,6 +21,9 @@ from pinterest_platform.landing import LandingKey, Store, partition_prefix, topi
 # Every range of a partition costs a list request. Many ranges are many small holes, which one
 # listing from the first of them on passes faster.
 MOST_RANGES = 50
+
+# Clocks of machines that no time service keeps differ by seconds or minutes.
+CLOCKS_DIFFER = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -82,17 +86,22 @@ def new_arrivals(
         ) from error
 
 
-def reject_early(arrivals: Iterable[Arrival], start_date: date) -> None:
-    """Refuse arrivals that no partition exists for.
+def reject_undated(arrivals: Iterable[Arrival], start_date: date, now: datetime) -> None:
+    """Refuse arrivals that no partition exists for, or can exist for soon.
 
     Raises:
-        PlatformError: names the first such object and the setting.
+        PlatformError: names the first such object, and the setting or the clock.
     """
     for arrival in arrivals:
         if arrival.day < start_date:
             raise PlatformError(
                 f"the landing object '{arrival.key}' arrived on {arrival.day}, before the first "
                 f"partition {start_date}: set PINTEREST_START_DATE to {arrival.day} or earlier"
+            )
+        if arrival.arrived_at > now + CLOCKS_DIFFER:
+            raise PlatformError(
+                f"the landing object '{arrival.key}' arrived on {arrival.day}, which is in the "
+                "future: mend the clock of this machine, or the object's time"
             )
 
 
@@ -151,7 +160,8 @@ def _listed(
     for page in obstore.list(store, prefix, offset=start_after, chunk_size=1000):
         past_the_gap = False
         for entry in page:
-            if _is_hidden(entry["path"]):
+            # An empty object has no record yet; when it gets some, it is new.
+            if _is_hidden(entry["path"]) or entry["size"] == 0:
                 continue
             key = LandingKey.parse(entry["path"])
             if after is not None and key.offset >= after:
@@ -166,7 +176,8 @@ def _listed(
 def _partition_number(prefix: str, place: str) -> int:
     name = prefix.rstrip("/").rsplit("/", 1)[-1]
     number = name.removeprefix("partition=")
-    if number == name or not number.isascii() or not number.isdigit():
+    # One way to write a number: beside partition=0 there must be no partition=00.
+    if number == name or not re.fullmatch("0|[1-9][0-9]*", number):
         raise PlatformError(
             f"'{prefix}' in the landing place {place} does not follow "
             "topics/<topic>/partition=<p>/: move it away"

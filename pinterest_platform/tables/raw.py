@@ -57,16 +57,23 @@ GEO = _raw("geo", "A geolocation record as it arrived from Kafka.")
 USER = _raw("user", "A user record as it arrived from Kafka.")
 
 
-def newest_first() -> list[SparkColumn]:
-    """The order in which the first of several rows is the newest: arrival, then natural key.
+def recency() -> SparkColumn:
+    """What orders the records of a post: arrival, then natural key; the newer one's is larger."""
+    return F.struct(*_recency())
 
-    Numbers are kept as digits, so the longer one is the larger one.
-    """
+
+def newest_first() -> list[SparkColumn]:
+    """The same order for a window, in which Sail takes no struct."""
+    return [part.desc() for part in _recency()]
+
+
+def _recency() -> list[SparkColumn]:
+    # Numbers are kept as digits, so the longer one is the larger one.
     return [
-        F.col("arrived_at").desc(),
-        F.col("topic_or_stream").desc(),
-        F.length("partition_or_shard").desc(),
-        F.col("partition_or_shard").desc(),
-        F.length("offset_or_sequence_number").desc(),
-        F.col("offset_or_sequence_number").desc(),
+        F.col("arrived_at"),
+        F.col("topic_or_stream"),
+        F.length("partition_or_shard"),
+        F.col("partition_or_shard"),
+        F.length("offset_or_sequence_number"),
+        F.col("offset_or_sequence_number"),
     ]

@@ -48,8 +48,9 @@ def classified(raw_rows: DataFrame, kind: Kind) -> DataFrame:
     ``reason`` is null for a usable record; otherwise it says why the row is quarantined.
     """
     schema = ", ".join(f"`{name}` STRING" for name in ("index", "ind", *kind.fields))
+    names = ("index", "ind") if kind.name == "pin" else ("ind", "index")
     parsed = raw_rows.withColumn("record", F.from_json("value", schema)).withColumn(
-        "ind", F.coalesce(whole_number(field("index")), whole_number(field("ind")))
+        "ind", F.coalesce(*(whole_number(field(name)) for name in names))
     )
     return parsed.withColumn(
         "reason", F.coalesce(_unidentified(), _nested_text(kind.text_fields), *kind.problems())

@@ -17,7 +17,7 @@ WHITE_SPACE = (
 
 _WHOLE = r"^[+-]?[0-9]+(\.0*)?$"
 _DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_FOLLOWERS = r"^([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]+)?[kKmMbB]?$"
+_FOLLOWERS = r"^([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]{1,9})?[kKmMbB]?$"
 _MOMENT = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
@@ -59,7 +59,10 @@ def decimal_number(text: Column) -> Column:
 def moment(text: Column) -> Column:
     """An ISO 8601 date, or date and time, as a timestamp; UTC unless it names an offset."""
     bare = trimmed(text)
-    return F.when(bare.rlike(_MOMENT), bare.try_cast("timestamp"))
+    read = bare.try_cast("timestamp")
+    # Engines read year 0, and an offset leads there from year 1; readers of the lake fail on it.
+    in_calendar = F.year(read).between(1, 9999)
+    return F.when(bare.rlike(_MOMENT) & in_calendar, read)
 
 
 def follower_count(text: Column) -> Column:

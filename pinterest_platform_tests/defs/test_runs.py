@@ -152,6 +152,20 @@ def test_a_warning_is_shown_and_stops_nothing(pinterest: Pinterest) -> None:
     assert "cleaned/pins:follower_count_readable: 20 of 70 rows offend." in ran.stdout
 
 
+def test_what_another_instance_brought_to_raw_is_found(pinterest: Pinterest) -> None:
+    """What to do is read off the tables, not off what one Dagster instance knows."""
+    assert pinterest("run").returncode == 0
+    land(pinterest.home / "landing", "pinterest.pin", 100, [pin(300)], arrived_at=NOW)
+    elsewhere = str(pinterest.home / "elsewhere")
+    ran = pinterest("run", "--select", "raw/pin,raw/geo", "--day", TODAY, DAGSTER_HOME=elsewhere)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "raw/geo" in ran.stdout
+    ran = pinterest("run")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "analytics/posts" in ran.stdout
+    assert pinterest.query("SELECT ind FROM analytics.posts WHERE ind = 300") == [{"ind": 300}]
+
+
 def test_a_killed_run_is_marked_as_failed_and_made_up_for(pinterest: Pinterest) -> None:
     process = pinterest.start("run", "--day", TODAY)
     assert process.stdout

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from pinterest_platform.engines.build import build
+from pinterest_platform.engines.build import TableRows, build
 from pinterest_platform.engines.lake import Lake
 from pinterest_platform.engines.request import Checked, Made, NotMade, Outcome, Places, Request
 from pinterest_platform.tables.catalog import TABLES, in_schema
+from pinterest_platform.tables.cleaned.backlog import days_behind
 
 
 class Platform:
@@ -47,6 +48,11 @@ class Platform:
             *self.layer("cleaned", *days),
             *self.layer("analytics"),
         ]
+
+    def days_behind(self) -> list[date]:
+        """The days whose cleaned tables lack raw rows."""
+        lake = Lake(self.spark, self.places.lake)
+        return sorted(row["day"] for row in days_behind(TableRows(lake, ())).collect())
 
     def rows(self, table: str, *without: str) -> list[tuple[Any, ...]]:
         frame = Lake(self.spark, self.places.lake).read(TABLES[table]).drop(*without)

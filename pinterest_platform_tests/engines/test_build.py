@@ -231,6 +231,35 @@ def test_runs_at_once_neither_double_nor_lose_a_row(platform: Platform) -> None:
     assert len(outcomes) == 3
 
 
+def test_a_day_is_behind_while_raw_rows_are_not_cleaned(platform: Platform) -> None:
+    land_posts(platform.landing, range(5))
+    land_posts(platform.landing, range(5, 9), offset=5, arrived_at=NOON + timedelta(days=1))
+    platform.layer("raw", DAY, NEXT)
+    assert platform.days_behind() == [DAY, NEXT]
+    platform.layer("cleaned", NEXT)
+    assert platform.days_behind() == [DAY]
+    platform.layer("cleaned", DAY)
+    assert platform.days_behind() == []
+
+
+def test_duplicates_and_quarantined_rows_are_not_behind(platform: Platform) -> None:
+    records = [pin(1), pin(1), b"not json", pin(2)]
+    land(platform.landing, "pinterest.pin", 0, records)
+    platform.layer("raw", DAY)
+    platform.layer("cleaned", DAY)
+    assert platform.days_behind() == []
+
+
+@pytest.mark.parametrize("record", [pin(1, title="newer"), b"not json", pin(7)])
+def test_one_record_more_is_behind(platform: Platform, record: object) -> None:
+    land(platform.landing, "pinterest.pin", 0, [pin(1), pin(2)])
+    platform.layer("raw", DAY)
+    platform.layer("cleaned", DAY)
+    land(platform.landing, "pinterest.pin", 2, [record])
+    platform.layer("raw", DAY)
+    assert platform.days_behind() == [DAY]
+
+
 def test_a_preview_shows_text_and_cuts_long_cells(platform: Platform) -> None:
     land_posts(platform.landing, range(3))
     land(platform.landing, "pinterest.pin", 3, [pin(3, description="x" * 500)])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.ingest.arrivals import Arrival, Held, new_arrivals, reject_early
+from pinterest_platform.ingest.arrivals import Arrival, Held, new_arrivals, reject_undated
 from pinterest_platform.landing import LandingKey, open_store
 from pinterest_platform_tests.landing import NOON, land
 
@@ -96,6 +96,8 @@ def test_an_object_that_begins_within_what_is_held_is_an_error(tmp_path: Path) -
         "partition=0/pinterest.geo+0+0000000000.json",
         "partition=0/pinterest.pin+0+7.json",
         "partition=0/pinterest.pin+0+0000000000.json.gz",
+        "partition=00/pinterest.pin+0+0000000000.json",
+        "partition=0/pinterest.pin+0+10000000000.json",
         "partition=zero/pinterest.pin+0+0000000000.json",
     ],
 )
@@ -121,6 +123,23 @@ def test_arrivals_before_the_first_partition_are_an_error_that_names_the_setting
 ) -> None:
     land(tmp_path, TOPIC, 0, [1])
     arrivals = found(tmp_path)
-    reject_early(arrivals, date(2026, 3, 4))
+    reject_undated(arrivals, date(2026, 3, 4), NOON)
     with pytest.raises(PlatformError, match="PINTEREST_START_DATE to 2026-03-04"):
-        reject_early(arrivals, date(2026, 3, 5))
+        reject_undated(arrivals, date(2026, 3, 5), NOON)
+
+
+def test_arrivals_in_the_future_are_an_error_that_names_the_object(tmp_path: Path) -> None:
+    land(tmp_path, TOPIC, 0, [1])
+    arrivals = found(tmp_path)
+    reject_undated(arrivals, date(2026, 1, 1), NOON - timedelta(minutes=30))
+    with pytest.raises(
+        PlatformError, match=r"0000000000\.json' arrived on 2026-03-04, which is in"
+    ):
+        reject_undated(arrivals, date(2026, 1, 1), NOON - timedelta(hours=2))
+
+
+def test_an_empty_object_is_new_only_once_it_has_lines(tmp_path: Path) -> None:
+    land(tmp_path, TOPIC, 0, [])
+    assert found(tmp_path) == []
+    land(tmp_path, TOPIC, 0, [1])
+    assert offsets(found(tmp_path)) == [(0, 0)]

@@ -78,6 +78,7 @@ def test_follower_counts_are_whole_numbers(spark: SparkSession, given: str, read
             "1e3",
         ),
         *(
+            "1.23456789012B",
             "12 thousand",
             "1k2",
             "9223372036854775808",
@@ -129,6 +130,7 @@ def test_moments_are_iso_8601_in_utc(spark: SparkSession, given: str, read_as: s
 
 def test_what_is_no_moment_is_null(spark: SparkSession) -> None:
     given = (
+        "0000-01-01",
         "2018-02-30",
         "2019-02-29",
         "08/11/2018",
