@@ -13,6 +13,7 @@ COMMANDS = {
     "seed-db": ("pinterest_platform.commands.seed_db", "Make and fill the sample source database."),
     "gateway": ("pinterest_platform.commands.gateway", "Serve the HTTP gateway."),
     "emulate": ("pinterest_platform.commands.emulate", "Post rows of the source database."),
+    "streams": ("pinterest_platform.commands.streams", "List, create, describe, delete streams."),
     "run": ("pinterest_platform.commands.run", "Materialise assets through Dagster."),
     "query": ("pinterest_platform.commands.query", "Run SQL over the lake."),
     "demo": ("pinterest_platform.commands.demo", "All of it, on embedded defaults."),

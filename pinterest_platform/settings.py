@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pinterest_platform.errors import PlatformError
@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     db_creds: Path | None = None
     # The Dagster instance; the one variable that is Dagster's own.
     dagster_home: Annotated[str, Field(validation_alias="DAGSTER_HOME")] = ""
+    # boto3 reads AWS_DEFAULT_REGION only; ECS, Lambda and the other SDKs set AWS_REGION.
+    aws_region: Annotated[
+        str, Field(validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"))
+    ] = ""
     # First and last year that the outputs look at, written 2018-2022.
     post_years: Annotated[tuple[int, int], NoDecode] = (2018, 2022)
     joining_years: Annotated[tuple[int, int], NoDecode] = (2015, 2020)
@@ -47,6 +51,13 @@ class Settings(BaseSettings):
             return tuple(value.split("-"))
         return value
 
+    @field_validator("post_years", "joining_years")
+    @classmethod
+    def _ascending(cls, years: tuple[int, int]) -> tuple[int, int]:
+        if years[0] > years[1]:
+            raise ValueError("the first year is after the last")
+        return years
+
     @property
     def source_db(self) -> Path:
         """The SQLite file that stands in for MySQL when no database is configured."""
@@ -56,6 +67,11 @@ class Settings(BaseSettings):
     def topics(self) -> dict[str, str]:
         """The topic of each kind of record: ``{"pin": "<id>.pin", ...}``."""
         return {kind: f"{self.id}.{kind}" for kind in ("pin", "geo", "user")}
+
+    @property
+    def streams(self) -> dict[str, str]:
+        """The Kinesis stream of each kind of record: ``{"pin": "streaming-<id>-pin", ...}``."""
+        return {kind: f"streaming-{self.id}-{kind}" for kind in ("pin", "geo", "user")}
 
 
 def load() -> Settings:

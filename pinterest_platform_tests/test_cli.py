@@ -7,6 +7,7 @@ from pinterest_platform.cli import COMMANDS
 from pinterest_platform_tests.process import BIN
 
 HEAVY = (
+    "boto3",
     "pyspark",
     "pysail",
     "dagster",

@@ -3,10 +3,11 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any, Literal
 
 import click
 from rich.console import Console
@@ -23,13 +24,40 @@ def command() -> None:
     """Post rows of the source database."""
 
 
+def _options(action: Callable[..., None]) -> Callable[..., None]:
+    """The options that both channels have."""
+    for option in reversed(
+        (
+            click.option(
+                "--posts", type=click.IntRange(min=1), help="How many; else until Ctrl-C."
+            ),
+            click.option(
+                "--rate",
+                type=click.FloatRange(min=0),
+                help="Posts a second; 0 is as fast as possible. "
+                "Else 0 to 2 s at random between posts.",
+            ),
+            click.option(
+                "--seed", type=int, default=100, show_default=True, help="Same seed, same posts."
+            ),
+            click.option("--url", default="", help="SQLAlchemy URL of the source database."),
+            click.option(
+                "--db-creds",
+                type=click.Path(path_type=Path),
+                help="YAML with HOST, USER, PASSWORD, DATABASE, PORT; PINTEREST_DB_<KEY> wins "
+                "over it.",
+            ),
+            click.option(
+                "--gateway", default="", help="The gateway's URL.  [default: PINTEREST_GATEWAY_URL]"
+            ),
+        )
+    ):
+        action = option(action)
+    return action
+
+
 @command.command("batch")
-@click.option("--posts", type=click.IntRange(min=1), help="How many; else until Ctrl-C.")
-@click.option(
-    "--rate",
-    type=click.FloatRange(min=0),
-    help="Posts a second; 0 is as fast as possible. Else 0 to 2 s at random between posts.",
-)
+@_options
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
@@ -37,30 +65,40 @@ def command() -> None:
     show_default=True,
     help="Posts whose records go in one request.",
 )
-@click.option("--seed", type=int, default=100, show_default=True, help="Same seed, same posts.")
-@click.option("--url", default="", help="SQLAlchemy URL of the source database.")
-@click.option(
-    "--db-creds",
-    type=click.Path(path_type=Path),
-    help="YAML with HOST, USER, PASSWORD, DATABASE, PORT; PINTEREST_DB_<KEY> wins over it.",
-)
-@click.option("--gateway", default="", help="The gateway's URL.  [default: PINTEREST_GATEWAY_URL]")
-def batch(
-    *,
-    posts: int | None,
-    rate: float | None,
-    batch_size: int,
-    seed: int,
-    url: str,
-    db_creds: Path | None,
-    gateway: str,
-) -> None:
+def batch(**options: Any) -> None:
     """Post random rows to the gateway's Kafka topics, one post at a time.
 
     A post is a row of pinterest_data and its rows of geolocation_data and user_data, each sent to
     its own topic. Ctrl-C ends it: what was picked is still sent, and the count is shown. A second
     Ctrl-C does not wait for that. The exit code is 1 when a record was not acknowledged.
     """
+    _emulate("batch", **options)
+
+
+@command.command("stream")
+@_options
+def stream(**options: Any) -> None:
+    """Put random rows into the gateway's Kinesis streams, one record a request.
+
+    A post is a row of pinterest_data and its rows of geolocation_data and user_data, each put into
+    its own stream with a random partition key. The same seed gives the same posts as in a batch.
+    Ctrl-C ends it: what was picked is still sent, and the count is shown. A second Ctrl-C does not
+    wait for that. The exit code is 1 when a record was not acknowledged.
+    """
+    _emulate("stream", **options)
+
+
+def _emulate(
+    channel: Literal["batch", "stream"],
+    *,
+    posts: int | None,
+    rate: float | None,
+    seed: int,
+    url: str,
+    db_creds: Path | None,
+    gateway: str,
+    batch_size: int = 1,
+) -> None:
     config = settings.load()
     engine = open_source(config, environ=os.environ, url=url, creds=db_creds)
     count = Sent()
@@ -95,7 +133,8 @@ def batch(
             emulate(
                 engine,
                 gateway or config.gateway_url,
-                config.topics,
+                config.topics if channel == "batch" else config.streams,
+                channel=channel,
                 posts=posts,
                 rate=rate,
                 batch_size=batch_size,

@@ -52,10 +52,12 @@ class _Server(uvicorn.Server):
     help="Partitions per topic.",
 )
 def command(host: str, port: int, partitions: int) -> None:
-    """Serve the HTTP gateway: Kafka REST v2 into landing objects."""
+    """Serve the HTTP gateway: Kafka REST v2 into landing objects, and Kinesis streams."""
     configured = settings.load()
     store = landing.open_store(configured.landing, create=True)
-    app = create_app(store, configured.topics.values(), partitions)
+    app = create_app(
+        store, configured.topics.values(), partitions, region=configured.aws_region or None
+    )
     config = uvicorn.Config(
         app,
         access_log=False,

@@ -1,195 +1,37 @@
 """Kafka REST v2 from the sender's side: records in, acknowledged records counted."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import requests
-from requests.adapters import HTTPAdapter
-from typing_extensions import override
-from urllib3 import BaseHTTPResponse
-from urllib3.exceptions import InvalidHeader
-from urllib3.util import Retry
 
-from pinterest_platform.emulator.pace import Stop
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.emulator.gateway_session import Delivery, GatewaySession, one_line
 
-CONTENT_TYPE = "application/vnd.kafka.json.v2+json"
-
-# 5 s cover a connection across the world and two lost packets; 30 s because API Gateway gives up
-# on what is behind it after 29 s and says so.
-TIMEOUT_S = (5, 30)
-
-RETRY_STATUS = (429, 500, 502, 503, 504)
-
-# Waits of 0, 1, 2, 4 and 8 s and up to 0.5 s more each: a gateway that is restarted or deployed
-# anew comes back within them.
-RETRIES = 5
-BACKOFF_S = 0.5
-LONGEST_BACKOFF_S = 8
-# Before the first post somebody is watching: 0, 1 and 2 s.
-CHECK_RETRIES = 3
-# A gateway that asks for more than 5 minutes is not throttling but down.
-LONGEST_RETRY_AFTER_S = 300
-
-# Enough of a gateway's message to understand it, and one line of a terminal or two.
-LONGEST_MESSAGE = 200
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """What became of a request's records: how many were acknowledged, and why not the others."""
-
-    acknowledged: int
-    problem: str = ""
+HEADERS = {
+    "Content-Type": "application/vnd.kafka.json.v2+json",
+    "Accept": "application/vnd.kafka.v2+json",
+}
 
 
 class RestProxy:
-    """The gateway's Kafka REST v2 side, over one HTTP session.
+    """The gateway's topics: the records of a call go in one request."""
 
-    A request is repeated on 429, 500, 502, 503, 504 and on connection errors, so a record arrives
-    at least once: twice when the gateway took it and its answer was lost.
+    path = "topics"
 
-    Args:
-        url: where the gateway is, ``http://host:port`` or with a path below which /topics lies.
-        stop: when it is set, waits between attempts end and only one attempt more is made.
-        retries: attempts after the first.
-        backoff: seconds, doubled with every attempt.
+    def __init__(self, gateway: GatewaySession) -> None:
+        self._gateway = gateway
 
-    Raises:
-        PlatformError: the URL is not one of HTTP.
-    """
-
-    def __init__(
-        self, url: str, stop: Stop, *, retries: int = RETRIES, backoff: float = BACKOFF_S
-    ) -> None:
-        self._base, host = _split(url)
-        self._stop = stop
-        self._retries = retries
-        self._backoff = backoff
-        self._session = requests.Session()
-        # A proxy of the environment knows no way to this machine's own ports.
-        self._session.trust_env = host not in {"localhost", "127.0.0.1", "::1"}
-        # No credential from the URL in the name that messages show.
-        self.name = self._base.replace(f"{urlsplit(self._base).netloc.rpartition('@')[0]}@", "")
-        self._mount(retries)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._session.close()
-
-    def check(self) -> None:
-        """Ask for the topics, to learn before the first post whether anybody listens.
-
-        Any answer but a server error will do: a gateway may let nobody list its topics.
-
-        Raises:
-            PlatformError: nobody answers, or with a server error only.
-        """
-        self._mount(min(self._retries, CHECK_RETRIES))
-        try:
-            status = self._session.get(
-                f"{self._base}/topics", timeout=TIMEOUT_S, allow_redirects=False
-            ).status_code
-            problem = f"it answers {status}" if status >= 500 else ""
-        except requests.RequestException as error:
-            problem = _reason(error)
-        finally:
-            self._mount(self._retries)
-        if problem:
-            raise PlatformError(
-                f"the gateway {self.name} cannot be used ({problem}): start it with pinterest "
-                "gateway, or set PINTEREST_GATEWAY_URL"
-            )
-
-    def send(self, topic: str, values: Sequence[Mapping[str, object]]) -> Delivery:
-        """Post records to a topic in one request, with the retries of this class.
-
-        Args:
-            topic: the name of the topic.
-            values: one JSON object a record; text goes as UTF-8, not escaped.
-        """
-        body = json.dumps(
+    def send(self, destination: str, values: Sequence[Mapping[str, object]]) -> Delivery:
+        """Post records, one JSON object each, to a topic."""
+        answer = self._gateway.request(
+            "POST",
+            f"{self.path}/{quote(destination, safe='')}",
             {"records": [{"value": value} for value in values]},
-            ensure_ascii=False,
-            separators=(",", ":"),
-        ).encode()
-        try:
-            answer = self._session.post(
-                f"{self._base}/topics/{quote(topic, safe='')}",
-                data=body,
-                headers={"Content-Type": CONTENT_TYPE, "Accept": "application/vnd.kafka.v2+json"},
-                timeout=TIMEOUT_S,
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            return Delivery(0, f"{topic}: {_reason(error)}")
-        if answer.status_code != 200:
-            return Delivery(0, f"{topic}: {answer.status_code} {_message(answer)}".rstrip())
-        return _acknowledged(answer, topic, len(values))
-
-    def _mount(self, retries: int) -> None:
-        adapter = HTTPAdapter(
-            max_retries=_StoppableRetry(
-                total=retries,
-                allowed_methods={"GET", "POST"},
-                status_forcelist=RETRY_STATUS,
-                backoff_factor=self._backoff,
-                backoff_max=LONGEST_BACKOFF_S,
-                backoff_jitter=self._backoff,
-                retry_after_max=LONGEST_RETRY_AFTER_S,
-                raise_on_status=False,
-                stop=self._stop,
-            )
+            HEADERS,
         )
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
-
-
-class _StoppableRetry(Retry):
-    """urllib3's retries, whose waits end when the emulation is asked to end."""
-
-    def __init__(self, *args: Any, stop: Stop | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.stop = stop or Stop()
-
-    @override
-    def new(self, **kw: Any) -> Self:
-        retry = super().new(**kw)
-        retry.stop = self.stop
-        return retry
-
-    @override
-    def is_exhausted(self) -> bool:
-        # One attempt more after the stop, for a connection that the gateway closed while idle.
-        return super().is_exhausted() or (self.stop.is_set() and len(self.history) > 1)
-
-    @override
-    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
-        try:
-            asked = self.get_retry_after(response) if response else None
-        except InvalidHeader:
-            asked = None
-        self.stop.wait(asked or self.get_backoff_time())
-
-
-def _split(url: str) -> tuple[str, str]:
-    """The URL without a slash at its end, and its host."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or parts.query or parts.fragment:
-        raise PlatformError(
-            "the gateway's URL is not http://HOST:PORT or https://HOST/PATH: "
-            "correct PINTEREST_GATEWAY_URL or --gateway"
-        )
-    return url.rstrip("/"), str(parts.hostname)
+        if isinstance(answer, str):
+            return Delivery(0, f"{destination}: {answer}")
+        return _acknowledged(answer, destination, len(values))
 
 
 def _acknowledged(answer: requests.Response, topic: str, records: int) -> Delivery:
@@ -210,36 +52,5 @@ def _acknowledged(answer: requests.Response, topic: str, records: int) -> Delive
             min(taken, records), f"{topic}: 200 with {len(offsets)} offsets for {records} records"
         )
     if taken < records:
-        return Delivery(taken, f"{topic}: {_one_line(errors[0] if errors else 'no offset given')}")
+        return Delivery(taken, f"{topic}: {one_line(errors[0] if errors else 'no offset given')}")
     return Delivery(taken)
-
-
-def _message(answer: requests.Response) -> str:
-    """What the gateway says about an error: its JSON message, else its text."""
-    try:
-        body = answer.json()
-        code, message = body.get("error_code"), body.get("message")
-    except (ValueError, AttributeError):
-        return _one_line(answer.text)
-    suffix = f" ({code})" if code and code != answer.status_code else ""
-    return f"{_one_line(str(message or answer.reason))}{suffix}"
-
-
-def _one_line(text: str) -> str:
-    """Text of somebody else, fit for a terminal: one line, no control characters, not long."""
-    line = " ".join(text[: 10 * LONGEST_MESSAGE].split())
-    line = "".join(character for character in line if character.isprintable())
-    return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]}…"
-
-
-def _reason(error: requests.RequestException) -> str:
-    """What went wrong, from the deepest error that the system named, else the kind of error."""
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    reason = ""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            reason = cause.strerror
-        cause = cause.__cause__ or cause.__context__
-    return reason or type(error).__name__

@@ -1,16 +1,24 @@
-"""The batch posting emulation: posts from the source database to the gateway's topics."""
+"""The posting emulation: posts from the source database to the gateway's topics or streams."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Literal
 
 from sqlalchemy import Engine
 
+from pinterest_platform.emulator.gateway_session import (
+    BACKOFF_S,
+    RETRIES,
+    Channel,
+    GatewaySession,
+)
+from pinterest_platform.emulator.kinesis_proxy import KinesisProxy
 from pinterest_platform.emulator.pace import Stop, due
 from pinterest_platform.emulator.posts import Post
 from pinterest_platform.emulator.posts import posts as pick_posts
-from pinterest_platform.emulator.rest_proxy import BACKOFF_S, RETRIES, RestProxy
+from pinterest_platform.emulator.rest_proxy import RestProxy
 from pinterest_platform.emulator.source import TABLES
 from pinterest_platform.errors import PlatformError
 
@@ -46,8 +54,9 @@ class Sent:
 def emulate(
     engine: Engine,
     gateway_url: str,
-    topics: Mapping[str, str],
+    destinations: Mapping[str, str],
     *,
+    channel: Literal["batch", "stream"] = "batch",
     posts: int | None,
     rate: float | None = None,
     batch_size: int = 1,
@@ -58,16 +67,18 @@ def emulate(
     on_progress: Callable[[Sent], None] = lambda _: None,
     on_problem: Callable[[str], None] = lambda _: None,
 ) -> Sent:
-    """Send random posts of the source database to the gateway, each kind to its topic.
+    """Send random posts of the source database to the gateway, each kind to its place.
 
     Args:
         engine: the source database.
         gateway_url: where the gateway is.
-        topics: kind ('pin', 'geo', 'user') to topic.
+        destinations: kind ('pin', 'geo', 'user') to topic or stream.
+        channel: 'batch' posts to topics, 'stream' puts into streams, a request for every record.
         posts: how many; None goes on until ``stop``.
         rate: posts a second; 0 as fast as possible; None waits 0 to 2 s at random between posts.
-        batch_size: posts whose records go in one request. The last batch may be smaller.
-        seed: decides which posts, and apart from that the random waits.
+        batch_size: posts whose records are sent together, on 'batch' in one request. The last
+            batch may be smaller.
+        seed: decides which posts, and apart from that the random waits and partition keys.
         stop: when it is set, what was picked is still sent, with one attempt and no long waits,
             and the count is returned.
         retries: attempts after the first that a request gets.
@@ -86,9 +97,10 @@ def emulate(
     stop = stop or Stop()
     count = Sent()
     picked = pick_posts(engine, seed)
-    with RestProxy(gateway_url, stop, retries=retries, backoff=backoff) as gateway:
+    with GatewaySession(gateway_url, stop, retries=retries, backoff=backoff) as gateway:
+        way: Channel = RestProxy(gateway) if channel == "batch" else KinesisProxy(gateway, seed)
         try:
-            gateway.check()
+            gateway.check(way.path)
         except PlatformError:
             if stop.is_set():
                 return count
@@ -100,25 +112,25 @@ def emulate(
                 count.posts += 1
                 if len(batch) == batch_size:
                     ready, batch = batch, []
-                    _send(gateway, topics, ready, count, on_problem)
+                    _send(way, destinations, ready, count, on_problem)
                 on_progress(count)
         finally:
             # Also when the source went away or the user lost patience: what was picked is sent
             # or counted.
             if batch:
-                _send(gateway, topics, batch, count, on_problem)
+                _send(way, destinations, batch, count, on_problem)
             on_progress(count)
     return count
 
 
 def _send(
-    gateway: RestProxy,
-    topics: Mapping[str, str],
+    way: Channel,
+    destinations: Mapping[str, str],
     batch: Sequence[Post],
     count: Sent,
     on_problem: Callable[[str], None],
 ) -> None:
-    """Send a batch, a request a kind, and count every record of it, even when interrupted."""
+    """Send a batch, kind by kind, and count every record of it, even when interrupted."""
     records = {
         kind: [post.records[kind] for post in batch if kind in post.records] for kind in TABLES
     }
@@ -129,7 +141,7 @@ def _send(
         for kind, values in records.items():
             if not values:
                 continue
-            delivery = gateway.send(topics[kind], values)
+            delivery = way.send(destinations[kind], values)
             count.sent[kind] += delivery.acknowledged
             count.failed[kind] += len(values) - delivery.acknowledged
             del unsettled[kind]

@@ -1,4 +1,7 @@
-"""The HTTP side of the gateway: routes, limits and answers of Kafka REST v2 for JSON records."""
+"""The gateway as an app, and its topics: routes and answers of Kafka REST v2 for JSON records.
+
+How a body arrives is in ``bodies``, the Kinesis half in ``streams``.
+"""
 
 import asyncio
 import itertools
@@ -16,36 +19,22 @@ from starlette.routing import Route
 
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.gateway import records
+from pinterest_platform.gateway.bodies import BODY_SECONDS, MAX_BODY_BYTES, Bodies
 from pinterest_platform.gateway.errors import (
     LANDING_UNAVAILABLE,
     PARTITION_NOT_FOUND,
+    RETRY_AFTER_SECONDS,
     TOPIC_NOT_FOUND,
     RestError,
 )
 from pinterest_platform.gateway.log import LandingLog
 from pinterest_platform.gateway.objects import open_objects
 from pinterest_platform.gateway.records import MAX_VALUE_BYTES, Record
+from pinterest_platform.gateway.streams import Streams
 from pinterest_platform.landing import Store
 
 RECORDS_TYPE = "application/vnd.kafka.json.v2+json"
 OTHER_TYPE = "application/vnd.kafka.v2+json"
-
-# The payload limit of Amazon API Gateway, which stands before the REST proxy in AWS.
-MAX_BODY_BYTES = 10 * 1024 * 1024
-
-# A client that is still sending when it is refused does not look for the answer: so the rest of
-# its body is read and thrown away, up to this many times the limit.
-DISCARDED_BODIES = 4
-
-# Less than a stopping gateway waits for its requests, so that a client which stalls in the middle
-# of a body cannot hold it up; enough for a full body over 5 Mbit/s.
-BODY_SECONDS = 20.0
-
-# Reading a body of this size takes about a millisecond; longer ones would hold up other requests.
-PARSED_ASIDE_BYTES = 64 * 1024
-
-# Long enough for a folder to be mended or S3 to recover, short enough for a waiting client.
-RETRY_AFTER_SECONDS = 5
 
 
 def create_app(
@@ -53,33 +42,31 @@ def create_app(
     topics: Collection[str],
     partitions: int,
     *,
+    region: str | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
     max_value_bytes: int = MAX_VALUE_BYTES,
     body_seconds: float = BODY_SECONDS,
 ) -> Starlette:
-    """The gateway as an ASGI app that appends to the landing objects of a store.
+    """The gateway as an ASGI app: topics into the landing objects of a store, streams to Kinesis.
 
     Args:
         store: opened by ``landing.open_store``.
         topics: the only names that can be posted to.
         partitions: of each topic.
+        region: of the Kinesis streams; without one, what AWS's own configuration says.
         max_body_bytes: a longer body is answered 413.
         max_value_bytes: a record with a longer value, as compact UTF-8 JSON, is answered 413.
         body_seconds: a body that takes longer to arrive is answered 408.
     """
     log = LandingLog(open_objects(store), topics, partitions)
-    gateway = _Gateway(
-        log,
-        topics,
-        partitions,
-        max_body_bytes=max_body_bytes,
-        max_value_bytes=max_value_bytes,
-        body_seconds=body_seconds,
-    )
+    bodies = Bodies(max_body_bytes, body_seconds)
+    gateway = _Gateway(log, topics, partitions, bodies, max_value_bytes)
+    streams = Streams(bodies, region)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
+        streams.close()
         await log.close()
 
     return Starlette(
@@ -87,6 +74,7 @@ def create_app(
             Route("/health", gateway.health, methods=["GET"]),
             Route("/topics", gateway.list_topics, methods=["GET"]),
             Route("/topics/{topic}", gateway.topic, methods=["GET", "POST"]),
+            *streams.routes,
         ],
         exception_handlers={
             RestError: _answer_rest_error,
@@ -105,15 +93,12 @@ class _Gateway:
         log: LandingLog,
         topics: Collection[str],
         partitions: int,
-        *,
-        max_body_bytes: int,
+        bodies: Bodies,
         max_value_bytes: int,
-        body_seconds: float,
     ) -> None:
         self._log = log
-        self._max_body_bytes = max_body_bytes
+        self._bodies = bodies
         self._max_value_bytes = max_value_bytes
-        self._body_seconds = body_seconds
         self._partitions = partitions
         self._topics = sorted(topics)
         # Records without a key go round robin by request, not by record, so that one request
@@ -152,11 +137,9 @@ class _Gateway:
     async def _produce(self, request: Request) -> Response:
         _check_content_type(request)
         topic = self._known_topic(request)
-        body = await self._body(request)
-        if len(body) > PARSED_ASIDE_BYTES:
-            parsed = await asyncio.to_thread(records.parse, body, self._max_value_bytes)
-        else:
-            parsed = records.parse(body, self._max_value_bytes)
+        parsed = await self._bodies.read(
+            request, lambda body: records.parse(body, self._max_value_bytes)
+        )
         offsets = await self._append(topic, parsed)
         answer = {"key_schema_id": None, "offsets": offsets, "value_schema_id": None}
         return JSONResponse(answer, media_type=RECORDS_TYPE)
@@ -214,31 +197,6 @@ class _Gateway:
             )
         return topic
 
-    async def _body(self, request: Request) -> bytes:
-        body = bytearray()
-        size = 0
-        # What is left of a body cannot be told from a next request: the connection ends with it.
-        close = {"Connection": "close"}
-        try:
-            async with asyncio.timeout(self._body_seconds):
-                async for chunk in request.stream():
-                    size += len(chunk)
-                    if size <= self._max_body_bytes:
-                        body += chunk
-                    elif size > self._max_body_bytes * DISCARDED_BODIES:
-                        break
-        except TimeoutError:
-            raise RestError(
-                408, f"the body took more than {self._body_seconds:g} s to arrive", headers=close
-            ) from None
-        if size > self._max_body_bytes:
-            raise RestError(
-                413,
-                f"the body has more than {self._max_body_bytes} bytes: send fewer records",
-                headers=close,
-            )
-        return bytes(body)
-
 
 def _check_content_type(request: Request) -> None:
     header = Message()
@@ -246,8 +204,6 @@ def _check_content_type(request: Request) -> None:
     charset = header.get_content_charset("utf-8")
     if header.get_content_type() != RECORDS_TYPE or charset not in ("utf-8", "utf8"):
         raise RestError(415, f"the Content-Type must be {RECORDS_TYPE}, in UTF-8")
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise RestError(415, "a body with a Content-Encoding is not read: send it uncompressed")
 
 
 async def _answer_rest_error(_: Request, error: Exception) -> Response:

@@ -1,6 +1,6 @@
 """What the gateway answers when it cannot do what was asked: HTTP status, error code, message.
 
-Source of the codes: Confluent REST Proxy v2 (API reference) and its KafkaExceptionMapper.
+Source of the numeric codes: Confluent REST Proxy v2 (API reference) and its KafkaExceptionMapper.
 """
 
 from pinterest_platform.errors import PlatformError
@@ -9,6 +9,9 @@ TOPIC_NOT_FOUND = 40401
 PARTITION_NOT_FOUND = 40402
 # The mapper's BROKER_NOT_AVAILABLE, the one code of its list that goes with HTTP status 503.
 LANDING_UNAVAILABLE = 50302
+
+# Long enough for a folder to be mended or S3 to recover, short enough for a waiting client.
+RETRY_AFTER_SECONDS = 5
 
 
 class RestError(Exception):
@@ -33,3 +36,16 @@ class RestError(Exception):
 
 class LandingUnavailable(PlatformError):
     """The landing place could not be read or written: nothing of the request is acknowledged."""
+
+
+class StreamError(PlatformError):
+    """An answer about streams: ``{"__type": type, "message": message}`` with ``status``.
+
+    ``type`` is AWS's name of the error. The message never holds a credential or signed header.
+    """
+
+    def __init__(self, status: int, type: str, message: str) -> None:
+        super().__init__(f"{message} ({type})")
+        self.status = status
+        self.type = type
+        self.message = message

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, delete, update
 
+from pinterest_platform.emulator.gateway_session import GatewaySession
 from pinterest_platform.emulator.pace import Stop, due
 from pinterest_platform.emulator.rest_proxy import RestProxy
 from pinterest_platform.emulator.sending import Sent, emulate
@@ -109,9 +110,9 @@ def test_trouble_that_passes_loses_nothing(
 
 def test_retry_after_is_honoured(gateway: RecordingGateway) -> None:
     gateway.answers.append(Answer(429, headers={"Retry-After": "1"}))
-    with RestProxy(gateway.url, Stop(), backoff=0) as proxy:
+    with GatewaySession(gateway.url, Stop(), backoff=0) as session:
         started = time.monotonic()
-        assert proxy.send("t.pin", [{}]).acknowledged == 1
+        assert RestProxy(session).send("t.pin", [{}]).acknowledged == 1
     assert time.monotonic() - started >= 1
 
 
@@ -215,20 +216,20 @@ def test_nobody_listening_is_said_before_the_first_post(
     engine: Engine, gateway: RecordingGateway, topics: Topics
 ) -> None:
     gateway.close()
-    proxy = RestProxy(gateway.url, Stop(), retries=1, backoff=0)
+    session = GatewaySession(gateway.url, Stop(), retries=1, backoff=0)
     with pytest.raises(PlatformError, match=rf"{gateway.url} .*refused.*pinterest gateway"):
-        proxy.check()
+        session.check("topics")
 
 
 def test_a_gateway_with_a_server_error_only_is_said(gateway: RecordingGateway) -> None:
     gateway.check = Answer(503)
     with pytest.raises(PlatformError, match="it answers 503"):
-        RestProxy(gateway.url, Stop(), retries=1, backoff=0).check()
+        GatewaySession(gateway.url, Stop(), retries=1, backoff=0).check("topics")
 
 
 def test_a_gateway_that_lists_no_topics_will_do(gateway: RecordingGateway) -> None:
     gateway.check = Answer(403)
-    RestProxy(gateway.url, Stop()).check()
+    GatewaySession(gateway.url, Stop()).check("topics")
 
 
 @pytest.mark.parametrize(
@@ -236,17 +237,17 @@ def test_a_gateway_that_lists_no_topics_will_do(gateway: RecordingGateway) -> No
 )
 def test_a_url_that_is_none_is_an_error(url: str) -> None:
     with pytest.raises(PlatformError, match="PINTEREST_GATEWAY_URL") as caught:
-        RestProxy(url, Stop())
+        GatewaySession(url, Stop())
     assert "s3cret" not in str(caught.value)
 
 
 def test_a_password_in_the_url_is_not_shown() -> None:
-    assert RestProxy("http://u:s3cret@h:1/v1/", Stop()).name == "http://h:1/v1"
+    assert GatewaySession("http://u:s3cret@h:1/v1/", Stop()).name == "http://h:1/v1"
 
 
 def test_a_path_below_which_the_topics_lie(gateway: RecordingGateway) -> None:
-    with RestProxy(f"{gateway.url}/stage/", Stop()) as proxy:
-        proxy.send("a b/c", [{}])
+    with GatewaySession(f"{gateway.url}/stage/", Stop()) as session:
+        RestProxy(session).send("a b/c", [{}])
     assert gateway.requests[0].topic == "/stage/topics/a%20b%2Fc"
 
 

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from pinterest_platform.gateway.errors import RestError
-from pinterest_platform.gateway.records import compact, parse
+from pinterest_platform.gateway.json_text import compact
+from pinterest_platform.gateway.records import parse
 
 
 @pytest.mark.parametrize(

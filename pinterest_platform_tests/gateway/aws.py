@@ -1,0 +1,144 @@
+"""Kinesis for the tests: moto's server, and before it a server that answers as AWS does in need."""
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import boto3
+import requests
+from moto.server import ThreadedMotoServer
+from typing_extensions import override
+
+from pinterest_platform_tests.gateway.conftest import DEADLINE_SECONDS
+
+SECRET = "swordfish"  # a credential that no message may repeat
+REGION = "us-east-1"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": SECRET, "AWS_SECRET_ACCESS_KEY": SECRET}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What an operation is answered instead of being passed on."""
+
+    operation: str
+    status: int
+    body: bytes
+
+    @classmethod
+    def error(cls, operation: str, code: str, message: str = "why", status: int = 400) -> "Fault":
+        """An error of AWS's."""
+        return cls(operation, status, json.dumps({"__type": code, "message": message}).encode())
+
+
+class Aws:
+    """``faults`` are used up one by one; what is no fault is passed on once ``answering`` is set.
+
+    ``asked`` are the operations and their parameters, in order.
+    """
+
+    def __init__(self, upstream: str) -> None:
+        self.upstream = upstream
+        self.faults: deque[Fault] = deque()
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.answering = threading.Event()
+        self.answering.set()
+        # Two records at once can get one sequence number from moto, and one is lost.
+        self.turn = threading.Lock()
+        self._changed = threading.Condition()
+        self.client = boto3.client(
+            "kinesis",
+            endpoint_url=upstream,
+            region_name=REGION,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
+
+    def take(self, operation: str, body: bytes) -> Fault | None:
+        with self._changed:
+            self.asked.append((operation, json.loads(body)))
+            self._changed.notify_all()
+            if self.faults and self.faults[0].operation == operation:
+                return self.faults.popleft()
+        self.answering.wait(DEADLINE_SECONDS)
+        return None
+
+    def count(self, operation: str) -> int:
+        return sum(asked == operation for asked, _ in self.asked)
+
+    def wait_for(self, operation: str, number: int) -> None:
+        end = time.monotonic() + DEADLINE_SECONDS
+        with self._changed:
+            while self.count(operation) < number:
+                assert self._changed.wait(end - time.monotonic()), f"too few {operation} in time"
+
+    def records(self, stream: str) -> list[dict[str, Any]]:
+        """All records of a stream, shard by shard, with their ShardId."""
+        found: list[dict[str, Any]] = []
+        description = self.client.describe_stream(StreamName=stream)["StreamDescription"]
+        for shard in description["Shards"]:
+            iterator = self.client.get_shard_iterator(
+                StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+            )["ShardIterator"]
+            answer = self.client.get_records(ShardIterator=iterator)
+            assert not answer["MillisBehindLatest"]
+            found += [record | {"ShardId": shard["ShardId"]} for record in answer["Records"]]
+        return found
+
+    def data(self, stream: str) -> list[bytes]:
+        return [record["Data"] for record in self.records(stream)]
+
+
+@contextmanager
+def running_aws() -> Iterator[tuple[Aws, dict[str, str]]]:
+    """Kinesis, and the environment in which the gateway finds it."""
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    aws = Aws("http://{}:{}".format(*moto.get_host_and_port()))
+    # All servers of a process share what they hold.
+    requests.post(f"{aws.upstream}/moto-api/reset", timeout=DEADLINE_SECONDS)
+    handler = type("Between", (_Between,), {"aws": aws})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as between:
+        thread = threading.Thread(target=between.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        endpoint = f"http://127.0.0.1:{between.server_port}"
+        yield aws, CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": REGION}
+        between.shutdown()
+        thread.join()
+    moto.stop()
+
+
+class _Between(BaseHTTPRequestHandler):
+    aws: Aws
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        operation = self.headers["X-Amz-Target"].removeprefix("Kinesis_20131202.")
+        fault = self.aws.take(operation, body)
+        if fault:
+            status, content = fault.status, fault.body
+        else:
+            with self.aws.turn:
+                answer = requests.post(
+                    self.aws.upstream,
+                    data=body,
+                    headers=dict(self.headers),
+                    timeout=DEADLINE_SECONDS,
+                )
+            status, content = answer.status_code, answer.content
+        self.send_response(status)
+        self.send_header("Content-Type", "application/x-amz-json-1.1")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    @override
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
