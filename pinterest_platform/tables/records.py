@@ -131,11 +131,17 @@ def _unidentified() -> SparkColumn:
 def _nested_text(names: Sequence[str]) -> SparkColumn:
     """The reason when a text field holds an object or an array.
 
-    Read off the JSON itself, because the parsed field is text either way. Within a JSON string the
+    The parsed field is text either way, so the JSON itself is asked, too. Within a JSON string the
     quotation marks are escaped, so the pattern cannot match there.
     """
-    nested = F.regexp_extract("value", rf'"({"|".join(names)})"\s*:\s*[\[{{]', 1)
-    return F.when(nested != "", F.concat(nested, F.lit(" is not text")))
+    pattern = rf'"({"|".join(names)})"\s*:\s*[\[{{]'
+    nested = F.regexp_extract("value", pattern, 1)
+    return F.coalesce(
+        *(
+            F.when((nested == name) & field(name).rlike(r"^[\[{]"), F.lit(f"{name} is not text"))
+            for name in names
+        )
+    )
 
 
 def lineage_of(kind_table: str) -> tuple[Column, ...]:

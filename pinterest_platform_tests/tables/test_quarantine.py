@@ -83,3 +83,8 @@ def test_clocks_that_differ_by_seconds_are_not_the_future(raw_rows: RawRows) -> 
 def test_a_bracket_in_text_is_text(raw_rows: RawRows) -> None:
     title = '"title": [not nested] {really}'
     assert records(clean_pins(raw_rows(PIN | {"title": title})), "title") == [(title,)]
+
+
+def test_a_field_of_the_same_name_further_down_is_none_of_ours(raw_rows: RawRows) -> None:
+    nested = PIN | {"meta": {"title": {"en": "cake"}}}
+    assert records(clean_pins(raw_rows(nested)), "title") == [("Two-tier cake",)]
