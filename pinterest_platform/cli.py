@@ -1,6 +1,8 @@
 """The ``pinterest`` command: which subcommands there are; what each does lives in ``commands/``."""
 
 import importlib
+import os
+import sys
 
 import click
 from typing_extensions import override
@@ -51,3 +53,17 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="pinterest_platform")
 def main() -> None:
     """Pinterest-style posts, from a source database to eleven analytic tables."""
+
+
+def run() -> None:
+    """The console script: the command, and an end that an engine at work cannot spoil."""
+    try:
+        main(prog_name="pinterest")
+    except SystemExit as end:
+        if end.code and "pysail" in sys.modules:
+            # After Ctrl-C, Sail's threads may still be in the middle of Python code: the process
+            # would abort when the interpreter is taken down under them.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(end.code if isinstance(end.code, int) else 1)
+        raise

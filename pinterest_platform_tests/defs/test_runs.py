@@ -166,6 +166,26 @@ def test_what_another_instance_brought_to_raw_is_found(pinterest: Pinterest) -> 
     assert pinterest.query("SELECT ind FROM analytics.posts WHERE ind = 300") == [{"ind": 300}]
 
 
+def test_an_interrupted_run_ends_in_one_line(tmp_path: Path) -> None:
+    """While the engine reads thousands of objects in threads of its own."""
+    home = tmp_path / "home"
+    land(home / "landing", "pinterest.pin", 0, [pin(0)], arrived_at=NOW)
+    for ind in range(4000):
+        land(home / "landing", "pinterest.geo", ind, [{"ind": ind}], arrived_at=NOW)
+    (home / "landing" / "topics" / "pinterest.user").mkdir()
+    process = Pinterest(home).start("run")
+    assert process.stdout
+    for line in process.stdout:
+        if "raw/pin" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (
+        1,
+        "Error: the run was interrupted; the next one makes up for it\n",
+    )
+
+
 def test_a_killed_run_is_marked_as_failed_and_made_up_for(pinterest: Pinterest) -> None:
     process = pinterest.start("run", "--day", TODAY)
     assert process.stdout
