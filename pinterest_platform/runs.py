@@ -252,4 +252,4 @@ def _reason(event: dg.DagsterEvent) -> str:
         return "the run was interrupted; the next one makes up for it"
     while error is not None and error.cause is not None:
         error = error.cause
-    return error.message.strip() if error else "failed without a reason"
+    return error.message.strip().split("\n", 1)[0] if error else "failed without a reason"

@@ -114,11 +114,17 @@ class Lake:
         retried(replace)
 
     def exists(self, table: Table) -> bool:
-        """Whether the table was ever written."""
+        """Whether the table was ever written.
+
+        Raises:
+            PlatformError: the lake cannot be reached.
+        """
         try:
             return bool(self._spark.read.format("delta").load(self.location(table)).columns)
         except AnalysisException:
             return False
+        except PySparkException as error:
+            raise self._out_of_reach("read", error) from None
 
     def register(self, table: Table, schema: str, name: str) -> None:
         """Let SQL in this session know an existing table as ``<schema>.<name>``."""
@@ -152,11 +158,14 @@ class Lake:
         try:
             retried(make)
         except PySparkException as error:
-            raise PlatformError(
-                f"the lake {self._root} cannot be written ({first_line(error)}): "
-                "set PINTEREST_LAKE, AWS_ENDPOINT_URL and the AWS credentials"
-            ) from error
+            raise self._out_of_reach("written", error) from error
         self._made.add(table.full_name)
+
+    def _out_of_reach(self, done: str, error: PySparkException) -> PlatformError:
+        return PlatformError(
+            f"the lake {self._root} cannot be {done} ({first_line(error)}): "
+            "set PINTEREST_LAKE, AWS_ENDPOINT_URL, AWS_REGION and the AWS credentials"
+        )
 
 
 def retried(action: Callable[[], T]) -> T:

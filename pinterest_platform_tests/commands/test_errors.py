@@ -9,6 +9,7 @@ from pinterest_platform_tests.landing import land, land_posts
 from pinterest_platform_tests.process import Pinterest
 
 TODAY = datetime.now(UTC).date()
+SQL = "SELECT * FROM raw.pin"
 NOBODY = "http://127.0.0.1:9"
 AWS = {"AWS_ENDPOINT_URL": NOBODY, "AWS_ACCESS_KEY_ID": "KEYID", "AWS_SECRET_ACCESS_KEY": "SECRET"}
 
@@ -50,6 +51,8 @@ def pinterest(tmp_path: Path) -> Pinterest:
         (["query", "SELECT 1 FROM"], {}, 1, "the SQL cannot be run"),
         (["query", "SELECT * FROM raw.pni"], {}, 1, "the SQL cannot be run"),
         (["query", "SELECT * FROM raw.pin"], {}, 1, "there is no raw.pin"),
+        (["query", SQL], {"PINTEREST_LAKE": "s3://gone", **AWS}, 1, "set PINTEREST_LAKE"),
+        (["query", SQL], {"PINTEREST_LAKE": "/dev/null/lake"}, 1, "set PINTEREST_LAKE"),
         (["emulate", "batch", "--posts", "1"], {}, 1, "pinterest seed-db"),
         (["nonsense"], {}, 2, "No such command"),
     ],
