@@ -3,23 +3,21 @@
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from deltalake import DeltaTable
-from moto.server import ThreadedMotoServer
 
 from pinterest_platform.landing import LandingKey
 from pinterest_platform.tables.catalog import OUTPUTS
 from pinterest_platform_tests.landing import as_json, land
+from pinterest_platform_tests.local_aws import CREDENTIALS, client, running_moto
 from pinterest_platform_tests.oracle import TABLES, expected_outputs, source_rows
 from pinterest_platform_tests.process import Pinterest
 
-TODAY = datetime.now(UTC).date().isoformat()
 KINDS = dict(zip(("pin", "geo", "user"), TABLES, strict=True))
 
 
@@ -100,19 +98,23 @@ def objects_of(database: Path) -> Iterator[tuple[str, int, int, list[dict[str, A
                 yield f"0a1b2c.{kind}", partition, offset, mine[offset : offset + 400]
 
 
-def test_landing_objects_of_another_sink_over_several_days(foreign: Pinterest) -> None:
-    database = foreign.home / "source.db"
-    now = datetime.now(UTC).replace(hour=0, minute=30)
-    for topic, partition, offset, records in objects_of(database):
-        arrived_at = now - timedelta(days=2 - offset // 400)
+def land_all(foreign: Pinterest, arrival_of: Callable[[int], datetime]) -> None:
+    """Write the objects to the landing folder; ``arrival_of`` takes an object's first offset."""
+    for topic, partition, offset, records in objects_of(foreign.home / "source.db"):
         land(
             foreign.home / "landing",
             topic,
             offset,
             records,
             partition=partition,
-            arrived_at=arrived_at,
+            arrived_at=arrival_of(offset),
         )
+
+
+def test_landing_objects_of_another_sink_over_several_days(foreign: Pinterest) -> None:
+    database = foreign.home / "source.db"
+    now = datetime.now(UTC).replace(hour=0, minute=30)
+    land_all(foreign, lambda offset: now - timedelta(days=2 - offset // 400))
     days = [(now - timedelta(days=past)).date().isoformat() for past in range(3)]
     # The middle day first, alone; then whatever is left.
     for arguments in (["--day", days[1]], []):
@@ -134,58 +136,37 @@ def test_landing_objects_of_another_sink_over_several_days(foreign: Pinterest) -
 
 
 def test_landing_objects_and_lake_on_s3(foreign: Pinterest) -> None:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        endpoint = "http://{}:{}".format(*server.get_host_and_port())
-        aws = {
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_REGION": "us-east-1",
-        }
-        s3 = boto3.client(
-            "s3",
-            endpoint_url=endpoint,
-            region_name="us-east-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    database = foreign.home / "source.db"
+    with running_moto() as endpoint:
+        s3 = client("s3", endpoint)
         s3.create_bucket(Bucket="posts")
-        database = foreign.home / "source.db"
         for topic, partition, offset, records in objects_of(database):
             s3.put_object(
                 Bucket="posts",
                 Key=f"arrived/{LandingKey(topic, partition, offset)}",
                 Body=b"".join(as_json(record) + b"\n" for record in records),
             )
+        aws = CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint}
         foreign.environment |= aws | {
             "PINTEREST_LANDING": "s3://posts/arrived",
             "PINTEREST_LAKE": "s3://posts/lake",
         }
-        for _ in range(2):
-            ran = foreign("run", "--day", TODAY)
+        today = datetime.now(UTC).date().isoformat()
+        for arguments in ([], ["--from", yesterday, "--to", today]):
+            ran = foreign("run", *arguments)
             assert ran.returncode == 0, ran.stdout + ran.stderr
         assert "testing" not in ran.stdout + ran.stderr
         assert foreign.query("SELECT count(*) AS n FROM raw.user") == [{"n": 3000}]
         assert_all_as_expected("s3://posts/lake", database, set(range(3000)), aws)
-    finally:
-        server.stop()
     assert not (foreign.home / "lake").exists()
 
 
 def test_a_killed_run_leaves_nothing_half_done(foreign: Pinterest) -> None:
     """Killed at several points; what a run without days then finds is all that was missing."""
     database = foreign.home / "source.db"
-    for topic, partition, offset, records in objects_of(database):
-        land(
-            foreign.home / "landing",
-            topic,
-            offset,
-            records,
-            partition=partition,
-            arrived_at=datetime.now(UTC),
-        )
+    arrived_at = datetime.now(UTC)
+    land_all(foreign, lambda _: arrived_at)
     for line in ("raw/pin", "cleaned/quarantine", "cleaned/geolocations", "analytics/posts"):
         process = foreign.start("run")
         assert process.stdout

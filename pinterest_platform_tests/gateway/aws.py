@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import boto3
 import requests
-from moto.server import ThreadedMotoServer
 from typing_extensions import override
 
 from pinterest_platform_tests.gateway.conftest import DEADLINE_SECONDS
+from pinterest_platform_tests.local_aws import client, running_moto
 
 SECRET = "swordfish"  # a credential that no message may repeat
 REGION = "us-east-1"
@@ -51,13 +50,7 @@ class Aws:
         # Two records at once can get one sequence number from moto, and one is lost.
         self.turn = threading.Lock()
         self._changed = threading.Condition()
-        self.client = boto3.client(
-            "kinesis",
-            endpoint_url=upstream,
-            region_name=REGION,
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
+        self.client = client("kinesis", upstream)
 
     def take(self, operation: str, body: bytes) -> Fault | None:
         with self._changed:
@@ -97,20 +90,18 @@ class Aws:
 @contextmanager
 def running_aws() -> Iterator[tuple[Aws, dict[str, str]]]:
     """Kinesis, and the environment in which the gateway finds it."""
-    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    moto.start()
-    aws = Aws("http://{}:{}".format(*moto.get_host_and_port()))
-    # All servers of a process share what they hold.
-    requests.post(f"{aws.upstream}/moto-api/reset", timeout=DEADLINE_SECONDS)
-    handler = type("Between", (_Between,), {"aws": aws})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as between:
-        thread = threading.Thread(target=between.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        endpoint = f"http://127.0.0.1:{between.server_port}"
-        yield aws, CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": REGION}
-        between.shutdown()
-        thread.join()
-    moto.stop()
+    with running_moto() as upstream:
+        aws = Aws(upstream)
+        # All servers of a process share what they hold.
+        requests.post(f"{upstream}/moto-api/reset", timeout=DEADLINE_SECONDS)
+        handler = type("Between", (_Between,), {"aws": aws})
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as between:
+            thread = threading.Thread(target=between.serve_forever, kwargs={"poll_interval": 0.01})
+            thread.start()
+            endpoint = f"http://127.0.0.1:{between.server_port}"
+            yield aws, CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": REGION}
+            between.shutdown()
+            thread.join()
 
 
 class _Between(BaseHTTPRequestHandler):

@@ -6,46 +6,32 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import boto3
 import pytest
 import requests
-from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 from typing_extensions import override
 
 from pinterest_platform.gateway.objects import S3Objects
 from pinterest_platform.landing import LandingKey
 from pinterest_platform_tests.gateway.conftest import PIN, Gateway
+from pinterest_platform_tests.local_aws import CREDENTIALS, client, running_moto
 
 BUCKET = "landing-bucket"
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_REGION": "us-east-1",
-}
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
+    with running_moto() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture
 def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     requests.post(f"{endpoint}/moto-api/reset", timeout=10)
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
-    client.create_bucket(Bucket=BUCKET)
-    return client
+    s3 = client("s3", endpoint)
+    s3.create_bucket(Bucket=BUCKET)
+    return s3
 
 
 def gateway_on(endpoint: str) -> Gateway:
