@@ -2,11 +2,15 @@
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pysail.spark import SparkConnectServer
 from pyspark.sql import SparkSession
+
+# Closing takes milliseconds.
+CLOSE_SECONDS = 5
 
 
 @contextmanager
@@ -26,5 +30,8 @@ def sail_session() -> Iterator[SparkSession]:
         spark.conf.set("spark.sql.session.timeZone", "UTC")
         yield spark
     finally:
-        spark.stop()
+        # A call that Ctrl-C cut off can keep the channel from closing; without the server it ends.
+        closing = threading.Thread(target=spark.stop, daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
         server.stop()
