@@ -1,4 +1,4 @@
-"""The one error that a user is meant to read."""
+"""The errors that a user is meant to read."""
 
 
 class PlatformError(Exception):
@@ -7,3 +7,16 @@ class PlatformError(Exception):
     The command line prints it without a traceback and ends with exit code 1. The text never holds
     a credential.
     """
+
+
+class StreamError(PlatformError):
+    """An answer about streams: ``{"__type": type, "message": message}`` with ``status``.
+
+    ``type`` is AWS's name of the error. The message never holds a credential or signed header.
+    """
+
+    def __init__(self, status: int, type: str, message: str) -> None:
+        super().__init__(f"{message} ({type})")
+        self.status = status
+        self.type = type
+        self.message = message

@@ -36,16 +36,3 @@ class RestError(Exception):
 
 class LandingUnavailable(PlatformError):
     """The landing place could not be read or written: nothing of the request is acknowledged."""
-
-
-class StreamError(PlatformError):
-    """An answer about streams: ``{"__type": type, "message": message}`` with ``status``.
-
-    ``type`` is AWS's name of the error. The message never holds a credential or signed header.
-    """
-
-    def __init__(self, status: int, type: str, message: str) -> None:
-        super().__init__(f"{message} ({type})")
-        self.status = status
-        self.type = type
-        self.message = message

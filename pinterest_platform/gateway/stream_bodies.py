@@ -8,7 +8,7 @@ template, what a record holds besides is not looked at.
 from dataclasses import dataclass
 from typing import NoReturn
 
-from pinterest_platform.gateway.errors import StreamError
+from pinterest_platform.errors import StreamError
 from pinterest_platform.gateway.json_text import JsonText, compact
 
 # Kinesis Data Streams, PutRecord: data and partition key together, by default (a stream can be

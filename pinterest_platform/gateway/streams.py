@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pinterest_platform.errors import StreamError
 from pinterest_platform.gateway.bodies import Bodies
-from pinterest_platform.gateway.errors import RETRY_AFTER_SECONDS, RestError, StreamError
+from pinterest_platform.gateway.errors import RETRY_AFTER_SECONDS, RestError
 from pinterest_platform.gateway.stream_bodies import parse_record, parse_records, parse_shards
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 THREADS = 16
 
 # How long a request waits for its turn; longer means that Kinesis hangs, and that who waits would
-# be given up on before there is an answer (see kinesis.READ_SECONDS).
+# be given up on before there is an answer (see pinterest_platform.kinesis).
 TURN_SECONDS = 2.0
 
 # AWS's names for what is wrong with a request before Kinesis has seen it.
