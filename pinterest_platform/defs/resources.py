@@ -23,6 +23,8 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     topics: dict[str, str]
     start_date: str
     parameters: dict[str, list[int]]
+    streams: dict[str, str]
+    region: str
 
     _engine: Engine = PrivateAttr()
 
@@ -37,6 +39,8 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             topics=places.topics,
             start_date=places.start_date.isoformat(),
             parameters={name: list(value) for name, value in places.parameters.items()},
+            streams=places.streams,
+            region=places.region,
         )
 
     @override
@@ -48,6 +52,8 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             self.topics,
             date.fromisoformat(self.start_date),
             self.parameters,
+            self.streams,
+            self.region,
         )
         with Engine(self.name, places) as engine:
             self._engine = engine

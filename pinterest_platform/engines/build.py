@@ -11,7 +11,16 @@ from typing_extensions import override
 
 from pinterest_platform.engines.ingest import ingest
 from pinterest_platform.engines.lake import Lake, of_days, retried
-from pinterest_platform.engines.request import Checked, Made, NotMade, Outcome, Places, Request
+from pinterest_platform.engines.request import (
+    Checked,
+    Made,
+    NotMade,
+    Outcome,
+    Places,
+    Reached,
+    Request,
+)
+from pinterest_platform.engines.streams import readings
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Check, Rows, Table
 
@@ -31,7 +40,7 @@ def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Out
         PlatformError: the landing place or the lake cannot be read or written.
     """
     lake = Lake(spark, places.lake)
-    rows = TableRows(lake, request.days)
+    rows = TableRows(lake, request.days, partial(readings, spark, lake, places))
     failed: dict[str, str] = {}
     for name, table in TABLES.items():
         cause = next((failed[above] for above in table.inputs if above in failed), None)
@@ -52,9 +61,15 @@ def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Out
 class TableRows(Rows):
     """The rows of tables in the lake, for the days of a request."""
 
-    def __init__(self, lake: Lake, days: tuple[date, ...]) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        days: tuple[date, ...] = (),
+        readings: Callable[[Table, tuple[date, ...]], DataFrame] | None = None,
+    ) -> None:
         self._lake = lake
         self._days = days
+        self._readings = readings
 
     @override
     def __call__(self, table: str, *, all_days: bool = False) -> DataFrame:
@@ -62,6 +77,11 @@ class TableRows(Rows):
         if all_days or not self._days or not TABLES[table].daily:
             return whole
         return of_days(whole, self._days)
+
+    @override
+    def readings(self, table: str) -> DataFrame:
+        assert self._readings is not None, table  # noqa: S101 - those who run checks give it
+        return self._readings(TABLES[table], self._days)
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -72,8 +92,9 @@ class TableRows(Rows):
 def _make(spark: SparkSession, lake: Lake, places: Places, table: Table, rows: TableRows) -> Made:
     started = time.monotonic()
     facts: dict[str, int] = {}
+    reached: Reached = {}
     if table.schema == "raw":
-        facts = ingest(spark, lake, places, table, rows.days)
+        facts, reached = ingest(spark, lake, places, table, rows.days)
     elif table.daily:
         lake.replace_days(table, _transformed(table, places, rows), rows.days)
     else:
@@ -89,6 +110,7 @@ def _make(spark: SparkSession, lake: Lake, places: Places, table: Table, rows: T
             time.monotonic() - started,
             _broken_down(table, made),
             facts,
+            reached,
         )
 
     return retried(described)
@@ -131,7 +153,9 @@ def _run(table: str, check: Check, rows: TableRows) -> Checked:
         .asDict()
     )
     total, offending = counted.pop("looked_at"), counted.pop("offending")
-    samples = _shown(looked_at.where(check.offends).limit(SAMPLE_ROWS)) if offending else []
+    offends = looked_at.where(check.offends)
+    samples = _shown(offends.limit(SAMPLE_ROWS)) if offending else []
+    told = offends.agg(F.expr(check.told).alias("told")).collect() if samples and check.told else []
     return Checked(
         table,
         check.name,
@@ -141,6 +165,8 @@ def _run(table: str, check: Check, rows: TableRows) -> Checked:
         total,
         samples,
         counted,
+        "".join(row["told"] for row in told),
+        check.blocking,
     )
 
 

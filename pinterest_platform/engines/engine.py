@@ -22,6 +22,8 @@ def places_of(settings: Settings) -> Places:
         settings.topics,
         settings.start_date,
         {"post_years": settings.post_years, "joining_years": settings.joining_years},
+        settings.streams,
+        settings.aws_region,
     )
 
 

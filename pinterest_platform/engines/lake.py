@@ -2,9 +2,12 @@
 
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from pyspark.errors import AnalysisException, PySparkException
@@ -30,6 +33,10 @@ _OVERTAKEN = (
     "DELTA_CONC",
 )
 
+# The setting of a session that names a folder which its engine shares with this process. Engines
+# on other machines have none.
+SPOOL = "pinterest.spool"
+
 T = TypeVar("T")
 
 
@@ -54,23 +61,25 @@ class Lake:
 
     def add(self, table: Table, rows: Callable[[], DataFrame], days: Collection[date]) -> None:
         """Add the rows of ``days`` whose key the table does not hold for their day."""
-
-        def merge() -> None:
-            on = " AND ".join(
-                [
-                    *(f"held.`{column}` = new.`{column}`" for column in table.key),
-                    "held.day = new.day",
-                    f"held.day IN ({_listed(days)})",
-                ]
-            )
-            _typed(table, rows()).createOrReplaceTempView("new_rows")
-            self._spark.sql(
-                f"MERGE INTO delta.`{self.location(table)}` AS held USING new_rows AS new ON {on} "
-                "WHEN NOT MATCHED THEN INSERT *"
-            ).collect()
-
         self._make(table)
-        retried(merge)
+        with self._read_once(table, rows) as to_add:
+
+            def merge(new_rows: Callable[[], DataFrame]) -> None:
+                on = " AND ".join(
+                    [
+                        *(f"held.`{column}` = new.`{column}`" for column in table.key),
+                        "held.day = new.day",
+                        f"held.day IN ({_listed(days)})",
+                    ]
+                )
+                new_rows().createOrReplaceTempView("new_rows")
+                self._spark.sql(
+                    f"MERGE INTO delta.`{self.location(table)}` AS held "
+                    f"USING new_rows AS new ON {on} WHEN NOT MATCHED THEN INSERT *"
+                ).collect()
+
+            if to_add is not None:
+                retried(partial(merge, to_add))
 
     def replace_days(
         self, table: Table, rows: Callable[[], DataFrame], days: Collection[date]
@@ -135,6 +144,24 @@ class Lake:
             f"CREATE TABLE IF NOT EXISTS `{schema}`.`{name}` USING delta "
             f"LOCATION '{self.location(table)}'"
         ).collect()
+
+    @contextmanager
+    def _read_once(
+        self, table: Table, rows: Callable[[], DataFrame]
+    ) -> Iterator[Callable[[], DataFrame] | None]:
+        """The rows, read from where they come from once where that can be had; None for no rows.
+
+        Sail takes the source of a merge twice, and a merge that another writer overtook begins
+        anew: too often for a shard that allows five reads a second.
+        """
+        spool = self._spark.conf.get(SPOOL, "")
+        if not spool:
+            yield lambda: _typed(table, rows())
+            return
+        with TemporaryDirectory(dir=spool) as folder:
+            _typed(table, rows()).write.mode("overwrite").parquet(folder)
+            spooled = self._spark.read.schema(table.ddl).parquet(folder)
+            yield (lambda: spooled) if spooled.limit(1).collect() else None
 
     def _make(self, table: Table) -> None:
         """Make the table, empty, unless it exists."""

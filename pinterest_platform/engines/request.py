@@ -1,8 +1,11 @@
 """What an engine is asked for and what it answers: plain values that can cross a process border."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
+
+from pyspark.sql import DataFrame
 
 from pinterest_platform.tables.contract import Severity
 
@@ -16,6 +19,25 @@ class Places:
     topics: dict[str, str]  # kind -> topic
     start_date: date
     parameters: dict[str, Any] = field(default_factory=dict)  # of the transforms, by name
+    streams: dict[str, str] = field(default_factory=dict)  # kind -> Kinesis stream
+    region: str = ""  # of the streams; without one, what AWS's own configuration says
+
+
+# Partition or shard -> how far it was read.
+Reached = Mapping[str, str | list[int]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What has arrived and is not held: facts about it, and what reads its rows, if there are any.
+
+    The rows have the columns of ``ingest.rows``. ``reached`` gives, once they are held, how far the
+    table then goes; see ``Made``.
+    """
+
+    facts: dict[str, int]
+    rows: Callable[[], DataFrame] | None = None
+    reached: Callable[[], Reached] = dict
 
 
 @dataclass(frozen=True)
@@ -33,7 +55,10 @@ class Made:
 
     ``rows`` are the rows that the table now holds for each requested day; an unpartitioned table
     has one entry under None. ``preview`` are a few rows as they would be printed. ``breakdown`` are
-    counts of the made rows by the table's breakdown columns.
+    counts of the made rows by the table's breakdown columns. ``reached`` says, of a raw table, that
+    what arrived on the requested days is held up to where: by partition the first offset of an
+    object and its arrival in microseconds, or by shard the sequence number, with the stream's
+    creation time under "created_at".
     """
 
     table: str
@@ -43,6 +68,7 @@ class Made:
     seconds: float
     breakdown: list[dict[str, str]] = field(default_factory=list)
     facts: dict[str, int] = field(default_factory=dict)
+    reached: Reached = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,11 +83,13 @@ class Checked:
     looked_at: int
     samples: list[dict[str, str]]
     facts: dict[str, int] = field(default_factory=dict)
+    told: str = ""  # what is wrong, in words
+    blocking: bool = True
 
     @property
     def stops(self) -> bool:
         """Whether nothing may be made from the table."""
-        return not self.passed and self.severity == "error"
+        return not self.passed and self.severity == "error" and self.blocking
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,12 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 
 from pysail.spark import SparkConnectServer
 from pyspark.sql import SparkSession
+
+from pinterest_platform.engines.lake import SPOOL
 
 # Closing takes milliseconds.
 CLOSE_SECONDS = 5
@@ -28,7 +31,9 @@ def sail_session() -> Iterator[SparkSession]:
     spark = SparkSession.builder.remote(f"sc://{host}:{port}").create()
     try:
         spark.conf.set("spark.sql.session.timeZone", "UTC")
-        yield spark
+        with TemporaryDirectory(prefix="pinterest-") as spool:
+            spark.conf.set(SPOOL, spool)
+            yield spark
     finally:
         # A call that Ctrl-C cut off can keep the channel from closing; without the server it ends.
         closing = threading.Thread(target=spark.stop, daemon=True)

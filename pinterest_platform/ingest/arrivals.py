@@ -73,17 +73,14 @@ def new_arrivals(
     """
     try:
         partitions = obstore.list_with_delimiter(store, topic_prefix(topic))["common_prefixes"]
-        numbers = sorted(_partition_number(prefix, place) for prefix in partitions)
+        numbers = sorted(partition_number(prefix, place) for prefix in partitions)
         return [
             arrival
             for partition in numbers
             for arrival in _in_partition(store, topic, partition, held.get(partition, ()))
         ]
     except (BaseError, OSError) as error:
-        raise PlatformError(
-            f"the landing place {place} cannot be read ({_first_line(error)}): "
-            "check PINTEREST_LANDING, AWS_ENDPOINT_URL and the AWS credentials"
-        ) from error
+        raise unreadable(place, error) from error
 
 
 def reject_undated(arrivals: Iterable[Arrival], start_date: date, now: datetime) -> None:
@@ -103,6 +100,37 @@ def reject_undated(arrivals: Iterable[Arrival], start_date: date, now: datetime)
                 f"the landing object '{arrival.key}' arrived on {arrival.day}, which is in the "
                 "future: mend the clock of this machine, or the object's time"
             )
+
+
+def began_at(store: Store, topic: str, partition: int, place: str) -> datetime | None:
+    """When the object with a partition's first offset arrived; None when there is none.
+
+    Raises:
+        PlatformError: the landing place cannot be read.
+    """
+    try:
+        found = obstore.head(store, str(LandingKey(topic, partition, 0)))
+    except FileNotFoundError:
+        return None
+    except (BaseError, OSError) as error:
+        raise unreadable(place, error) from error
+    return found["last_modified"].astimezone(UTC)
+
+
+def holds(store: Store, key: LandingKey, offset: int, record: bytes, place: str) -> bool:
+    """Whether an object is there and has just this record at an offset.
+
+    Raises:
+        PlatformError: the landing place cannot be read.
+    """
+    try:
+        content = bytes(obstore.get(store, str(key)).bytes())
+    except FileNotFoundError:
+        return False
+    except (BaseError, OSError) as error:
+        raise unreadable(place, error) from error
+    lines = content.split(b"\n")
+    return offset - key.offset < len(lines) and lines[offset - key.offset] == record
 
 
 def _in_partition(
@@ -161,7 +189,7 @@ def _listed(
         past_the_gap = False
         for entry in page:
             # An empty object has no record yet; when it gets some, it is new.
-            if _is_hidden(entry["path"]) or entry["size"] == 0:
+            if is_hidden(entry["path"]) or entry["size"] == 0:
                 continue
             key = LandingKey.parse(entry["path"])
             if after is not None and key.offset >= after:
@@ -173,7 +201,8 @@ def _listed(
             return
 
 
-def _partition_number(prefix: str, place: str) -> int:
+def partition_number(prefix: str, place: str) -> int:
+    """The partition of ``topics/<topic>/partition=<p>/``; an error when it is none."""
     name = prefix.rstrip("/").rsplit("/", 1)[-1]
     number = name.removeprefix("partition=")
     # One way to write a number: beside partition=0 there must be no partition=00.
@@ -185,9 +214,17 @@ def _partition_number(prefix: str, place: str) -> int:
     return int(number)
 
 
-def _is_hidden(path: str) -> bool:
+def is_hidden(path: str) -> bool:
     """Whether the name says 'not data', as markers of other tools do (_SUCCESS, .DS_Store)."""
     return path.rsplit("/", 1)[-1].startswith(("_", "."))
+
+
+def unreadable(place: str, error: BaseException) -> PlatformError:
+    """What to tell the user when the landing place does not answer."""
+    return PlatformError(
+        f"the landing place {place} cannot be read ({_first_line(error)}): "
+        "check PINTEREST_LANDING, AWS_ENDPOINT_URL and the AWS credentials"
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -9,7 +9,6 @@ import json
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 from typing_extensions import override
 
 from pinterest_platform.ingest.arrivals import Arrival
+from pinterest_platform.ingest.rows import DDL, SCHEMA, micros, moment, text_or_bytes
 from pinterest_platform.landing import LandingKey, Store, open_store
 
 FORMAT = "landing_objects"
@@ -34,24 +34,6 @@ READS_AT_ONCE = 32
 SLICE_BYTES = 16 * 2**20
 SLICE_OBJECTS = 4096
 
-# Arrival is microseconds since 1970: engines disagree on the Arrow type of a TIMESTAMP.
-_SCHEMA = pa.schema(
-    [
-        ("value", pa.string()),
-        ("value_bytes", pa.binary()),
-        ("topic_or_stream", pa.string()),
-        ("partition_or_shard", pa.string()),
-        ("offset_or_sequence_number", pa.string()),
-        ("source", pa.string()),
-        ("arrived_at_micros", pa.int64()),
-    ]
-)
-_DDL = (
-    "value STRING, value_bytes BINARY, topic_or_stream STRING, partition_or_shard STRING, "
-    "offset_or_sequence_number STRING, source STRING, arrived_at_micros BIGINT"
-)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 class BrokenObjectError(Exception):
     """A landing object that cannot be read as it is; the text names its key."""
@@ -64,7 +46,7 @@ def options(url: str, arrivals: Sequence[Arrival]) -> dict[str, str]:
             arrival.key.topic,
             arrival.key.partition,
             arrival.key.offset,
-            _micros(arrival.arrived_at),
+            micros(arrival.arrived_at),
             arrival.size,
             arrival.first_new,
             arrival.end,
@@ -93,7 +75,7 @@ class LandingSource(DataSource):
 
     @override
     def schema(self) -> str:
-        return _DDL
+        return DDL
 
     @override
     def reader(self, schema: Any) -> DataSourceReader:
@@ -140,7 +122,7 @@ def lines_of(store: Store, arrivals: Sequence[Arrival]) -> pa.RecordBatch:
     first_lines = np.cumsum([0, *counts[:-1]], dtype=np.int64)
     offsets = starts[owner] + np.arange(len(owner)) - first_lines[owner]
     new = offsets >= np.array([arrival.first_new for arrival in arrivals], dtype=np.int64)[owner]
-    value, value_bytes = _text_or_bytes(lines.filter(pa.array(new)))
+    value, value_bytes = text_or_bytes(lines.filter(pa.array(new)))
     of_line = pa.array(owner[new])
 
     def per_object(values: list[Any], type_: pa.DataType) -> pa.Array:
@@ -154,9 +136,9 @@ def lines_of(store: Store, arrivals: Sequence[Arrival]) -> pa.RecordBatch:
             per_object([str(arrival.key.partition) for arrival in arrivals], pa.string()),
             pc.cast(pa.array(offsets[new]), pa.string()),
             per_object([str(arrival.key) for arrival in arrivals], pa.string()),
-            per_object([_micros(arrival.arrived_at) for arrival in arrivals], pa.int64()),
+            per_object([micros(arrival.arrived_at) for arrival in arrivals], pa.int64()),
         ],
-        schema=_SCHEMA,
+        schema=SCHEMA,
     )
 
 
@@ -178,33 +160,12 @@ def _split(content: bytes) -> pa.Array:
     return pc.split_pattern(whole, b"\n").flatten().slice(0, content.count(b"\n"))
 
 
-def _text_or_bytes(lines: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """The lines as text, and beside it the bytes of those that are not UTF-8."""
-    try:
-        return lines.cast(pa.string()), pa.nulls(len(lines), pa.binary())
-    except pa.ArrowInvalid:
-        texts = [_decoded(line) for line in lines.to_pylist()]
-        value = pa.array(texts, pa.string())
-        return value, pc.if_else(value.is_valid(), None, lines.cast(pa.binary()))
-
-
-def _decoded(line: bytes) -> str | None:
-    try:
-        return line.decode()
-    except UnicodeDecodeError:
-        return None
-
-
-def _micros(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
 def _unpacked(packed: str) -> list[Arrival]:
     listed = json.loads(zlib.decompress(base64.b64decode(packed)))
     return [
         Arrival(
             LandingKey(topic, partition, offset),
-            _EPOCH + timedelta(microseconds=arrived_at),
+            moment(arrived_at),
             size,
             first_new,
             end,

@@ -26,9 +26,8 @@ OUTPUTS = (
 TABLES: dict[str, Table] = {
     table.full_name: table
     for table in (
-        raw.PIN,
-        raw.GEO,
-        raw.USER,
+        *raw.BATCH.values(),
+        *raw.STREAM.values(),
         QUARANTINE,
         PINS,
         GEOLOCATIONS,

@@ -20,6 +20,14 @@ class Rows(Protocol):
         """The rows of ``table`` ('cleaned.pins'), of every day when ``all_days``."""
         ...
 
+    def readings(self, table: str) -> DataFrame:
+        """When rows of the days at hand were read from the stream of a raw table: a row each time.
+
+        ``read_until`` is the moment (UTC) up to which it had been read before, null when it never
+        was; ``kept_from`` is the one from which on the stream then still had its records.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Column:
@@ -37,8 +45,9 @@ class Check:
     """A promise about rows: of those that ``over`` gives, none meets the SQL condition ``offends``.
 
     The check fails when more than ``max_share`` (0 to 1) of the rows offend. ``facts`` are further
-    SQL aggregates, by name, that help to understand the outcome. A failed error stops what lies
-    below the table; a failed warning is shown.
+    SQL aggregates, by name, that help to understand the outcome; ``told`` is one over the rows that
+    offend, a text that says what is wrong. A failed error stops what lies below the table, unless
+    it is not ``blocking``; a failed warning is shown.
     """
 
     name: str
@@ -48,6 +57,8 @@ class Check:
     offends: str
     max_share: float = 0.0
     facts: Mapping[str, str] = field(default_factory=dict)
+    told: str = ""
+    blocking: bool = True
 
 
 @dataclass(frozen=True)

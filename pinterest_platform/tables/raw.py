@@ -3,9 +3,12 @@
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import functions as F
 
-from pinterest_platform.tables.contract import Column, Table, violation
+from pinterest_platform.tables.contract import Check, Column, Table, violation
 
 NATURAL_KEY = ("topic_or_stream", "partition_or_shard", "offset_or_sequence_number")
+
+# A topic or stream that was deleted and made again can count from its start once more.
+KEY = (*NATURAL_KEY, "arrived_at")
 
 COLUMNS = (
     Column("value", "STRING", "The record's text, untouched; null when it is not UTF-8."),
@@ -15,7 +18,8 @@ COLUMNS = (
     Column(
         "offset_or_sequence_number",
         "STRING",
-        "Kafka offset or Kinesis sequence number, in decimal digits (too long for a BIGINT).",
+        "Kafka offset or Kinesis sequence number, in decimal digits (too long for a BIGINT); of a "
+        "record that came packed with others, <sequence number>:<place>.",
         nullable=False,
     ),
     Column("source", "STRING", "Key of the landing object; null for a stream."),
@@ -27,14 +31,14 @@ COLUMNS = (
 )
 
 
-def _raw(name: str, row: str) -> Table:
+def _raw(name: str, row: str, *own_checks: Check) -> Table:
     full_name = f"raw.{name}"
     return Table(
         "raw",
         name,
         row,
         COLUMNS,
-        NATURAL_KEY,
+        KEY,
         own_checks=(
             violation(
                 full_name,
@@ -48,6 +52,7 @@ def _raw(name: str, row: str) -> Table:
                 "The partition is the UTC date of arrival.",
                 "day <> CAST(arrived_at AS DATE)",
             ),
+            *own_checks,
         ),
     )
 
@@ -55,6 +60,37 @@ def _raw(name: str, row: str) -> Table:
 PIN = _raw("pin", "A pin record as it arrived from Kafka.")
 GEO = _raw("geo", "A geolocation record as it arrived from Kafka.")
 USER = _raw("user", "A user record as it arrived from Kafka.")
+
+
+def _of_stream(name: str, row: str) -> Table:
+    return _raw(name, row, _nothing_expired(f"raw.{name}"))
+
+
+def _nothing_expired(table: str) -> Check:
+    """An error when a stream kept its records for less long than they waited to be read.
+
+    It stops nothing: what has expired will not come back. Whether something had arrived meanwhile
+    nobody can say any more: a stream that was idle for longer than it keeps records looks alike.
+    """
+    return Check(
+        "nothing_expired",
+        "What arrived since the stream was last read was still there to be read.",
+        "error",
+        lambda rows: rows.readings(table),
+        "read_until < kept_from",
+        told="concat('What arrived from ', CAST(min(read_until) AS STRING), ' to ', "
+        "CAST(max(kept_from) AS STRING), ' (UTC), if anything, had expired before it was read')",
+        blocking=False,
+    )
+
+
+PIN_STREAM = _of_stream("pin_stream", "A pin record as it arrived from Kinesis.")
+GEO_STREAM = _of_stream("geo_stream", "A geolocation record as it arrived from Kinesis.")
+USER_STREAM = _of_stream("user_stream", "A user record as it arrived from Kinesis.")
+
+# The tables of each channel, by kind of record.
+BATCH = {"pin": PIN, "geo": GEO, "user": USER}
+STREAM = {"pin": PIN_STREAM, "geo": GEO_STREAM, "user": USER_STREAM}
 
 
 def recency() -> SparkColumn:

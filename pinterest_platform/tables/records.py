@@ -6,6 +6,7 @@ them; this module knows JSON and ``ind``, and which of several records of one po
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Window
@@ -14,8 +15,6 @@ from pyspark.sql import functions as F
 from pinterest_platform.tables import raw
 from pinterest_platform.tables.contract import Check, Column, Rows
 from pinterest_platform.tables.text import moment, trimmed, whole_number
-
-BATCH = "batch"
 
 # S3 keeps LastModified in whole seconds and clocks differ: a post made just before it arrives
 # must not look as if it came from the future.
@@ -40,6 +39,11 @@ class Kind:
 def field(name: str) -> SparkColumn:
     """The text of a field of the record; numbers and booleans as JSON writes them."""
     return F.col("record").getField(name)
+
+
+def united(*raw_rows: DataFrame) -> DataFrame:
+    """The rows of several raw tables."""
+    return reduce(DataFrame.unionAll, raw_rows)
 
 
 def classified(raw_rows: DataFrame, kind: Kind) -> DataFrame:
@@ -68,7 +72,8 @@ def usable(
         "ind",
         "reason",
         *(value.alias(name) for name, value in (values or {}).items()),
-        F.lit(BATCH).alias("channel"),
+        # Only what comes from a landing object has a source.
+        F.when(F.col("source").isNull(), "stream").otherwise("batch").alias("channel"),
         "arrived_at",
         "day",
         *raw.NATURAL_KEY,
@@ -144,33 +149,37 @@ def _nested_text(names: Sequence[str]) -> SparkColumn:
     )
 
 
-def lineage_of(kind_table: str) -> tuple[Column, ...]:
+def values_of(raw_tables: Sequence[str]) -> tuple[str, ...]:
+    """The column in which the records of raw tables are."""
+    return tuple(f"{table}.value" for table in raw_tables)
+
+
+def lineage_of(raw_tables: Sequence[str]) -> tuple[Column, ...]:
     """The columns with which every cleaned table ends: channel, arrival and natural key."""
     origin = [
         Column(
             "channel",
             "STRING",
             "How the record came: 'batch' (Kafka) or 'stream' (Kinesis).",
-            (f"{kind_table}.topic_or_stream",),
+            tuple(f"{table}.source" for table in raw_tables),
             nullable=False,
         )
     ]
     inherited = ("arrived_at", "day", *raw.NATURAL_KEY)
     for name in inherited:
         column = next(column for column in raw.COLUMNS if column.name == name)
-        origin.append(
-            Column(name, column.type, column.description, (f"{kind_table}.{name}",), nullable=False)
-        )
+        derived_from = tuple(f"{table}.{name}" for table in raw_tables)
+        origin.append(Column(name, column.type, column.description, derived_from, nullable=False))
     return tuple(origin)
 
 
-def reconciles(kind: Kind, raw_table: str, cleaned_table: str) -> Check:
+def reconciles(kind: Kind, raw_tables: Sequence[str], cleaned_table: str) -> Check:
     """The check that every raw row is a cleaned row, a dropped duplicate, or unusable."""
-    key = ["day", *raw.NATURAL_KEY]
+    key = ["day", *raw.KEY]
 
     def fates(rows: Rows) -> DataFrame:
         """Every raw and cleaned row, by natural key, and whether its post was kept."""
-        records = classified(rows(raw_table), kind).select(
+        records = classified(united(*map(rows, raw_tables)), kind).select(
             *key, "ind", "reason", F.lit(True).alias("in_raw")
         )
         cleaned = rows(cleaned_table)
@@ -181,8 +190,8 @@ def reconciles(kind: Kind, raw_table: str, cleaned_table: str) -> Check:
     duplicate = "in_cleaned IS NULL AND reason IS NULL AND post_kept"
     return Check(
         "reconciles_with_raw",
-        f"Of the day, {raw_table} rows = {cleaned_table} rows + duplicates dropped + quarantined "
-        "rows, row by row.",
+        f"Of the day, rows of {' and '.join(raw_tables)} = {cleaned_table} rows + duplicates "
+        "dropped + quarantined rows, row by row.",
         "error",
         fates,
         "in_raw IS NULL OR NOT CASE WHEN reason IS NOT NULL THEN in_cleaned IS NULL "

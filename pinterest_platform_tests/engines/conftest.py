@@ -27,6 +27,7 @@ class Platform:
             {kind: f"pinterest.{kind}" for kind in ("pin", "geo", "user")},
             date(2026, 1, 1),
             {"post_years": (2018, 2022), "joining_years": (2015, 2020)},
+            {kind: f"streaming-pinterest-{kind}" for kind in ("pin", "geo", "user")},
         )
         self.spark = spark
 

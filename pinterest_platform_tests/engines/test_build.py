@@ -281,3 +281,36 @@ def test_a_day_is_a_date_in_utc(platform: Platform) -> None:
     outcomes = platform.layer("raw", DAY, NEXT)
     assert made(outcomes, "raw.pin").rows == {DAY: 1, NEXT: 1}
     assert {row[-1] for row in platform.rows("raw.pin")} == {DAY, date(2026, 3, 5)}
+
+
+def test_a_topic_that_starts_over_is_read_from_its_start(platform: Platform) -> None:
+    """Its new offsets are smaller than those held, and its days are made in the wrong order."""
+    land_posts(platform.landing, range(40))
+    platform.make(DAY)
+    shutil.rmtree(platform.landing)
+    land_posts(platform.landing, range(40, 50), arrived_at=NOON + timedelta(days=1))
+    land_posts(platform.landing, range(50, 55), offset=10, arrived_at=NOON + timedelta(days=2))
+    for day in (LAST, NEXT, LAST, NEXT):
+        platform.make(day)
+    assert len(platform.rows("raw.pin")) == 55
+    assert {row[0] for row in platform.rows("analytics.posts")} == set(range(55))
+    land_posts(platform.landing, range(55, 60), offset=15, arrived_at=NOON + timedelta(days=2))
+    platform.make(LAST)
+    assert len(platform.rows("raw.pin")) == 60
+
+
+def test_a_topic_that_is_copied_does_not_start_over(platform: Platform) -> None:
+    land_posts(platform.landing, range(40))
+    land_posts(platform.landing, range(40, 50), offset=40)
+    platform.make(DAY)
+    copied_at = NOON + timedelta(days=1)
+    land_posts(platform.landing, range(40), arrived_at=copied_at)
+    land_posts(platform.landing, range(40, 50), offset=40, arrived_at=copied_at)
+    platform.make(NEXT)
+    assert len(platform.rows("raw.pin")) == 50
+    # Old objects may be moved away, too.
+    for path in platform.landing.rglob("*+0000000000.json"):
+        path.unlink()
+    land_posts(platform.landing, range(50, 60), offset=50, arrived_at=copied_at)
+    platform.make(NEXT)
+    assert len(platform.rows("raw.pin")) == 60

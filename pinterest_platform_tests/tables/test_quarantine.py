@@ -6,7 +6,7 @@ import pytest
 
 from pinterest_platform.tables.cleaned.geolocations import clean_geolocations
 from pinterest_platform.tables.cleaned.pins import clean_pins
-from pinterest_platform.tables.cleaned.quarantine import quarantine
+from pinterest_platform.tables.cleaned.quarantine import KINDS, quarantine
 from pinterest_platform.tables.cleaned.users import clean_users
 from pinterest_platform_tests.rows import records
 from pinterest_platform_tests.tables.conftest import RawRows
@@ -61,7 +61,8 @@ def test_a_record_that_cannot_be_used_is_quarantined_with_its_reason(
 ) -> None:
     bad, good = raw_rows(value), raw_rows(GOOD[kind], first_offset=1)
     tables = {other: raw_rows(GOOD[other]) for other in GOOD} | {kind: bad.unionAll(good)}
-    quarantined = quarantine(tables["pin"], tables["geo"], tables["user"])
+    nothing = raw_rows()
+    quarantined = quarantine(*(tables.get(name.removeprefix("raw."), nothing) for name in KINDS))
     assert records(quarantined, "kind", "reason", "offset_or_sequence_number") == [
         (kind, reason, "0")
     ]
@@ -70,8 +71,7 @@ def test_a_record_that_cannot_be_used_is_quarantined_with_its_reason(
 
 def test_the_raw_row_is_kept_byte_for_byte(raw_rows: RawRows) -> None:
     value = b'{"index": 1, "title": "\xc3\x28"}'
-    nothing = raw_rows()
-    kept = quarantine(raw_rows(value), nothing, nothing)
+    kept = quarantine(raw_rows(value), *[raw_rows()] * (len(KINDS) - 1))
     assert [bytes(row["value_bytes"]) for row in kept.collect()] == [value]
 
 

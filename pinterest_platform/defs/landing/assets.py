@@ -3,9 +3,8 @@
 import dagster as dg
 
 from pinterest_platform.defs.layers import OWNERS
+from pinterest_platform.defs.source.assets import OF_KIND
 from pinterest_platform.settings import load
-
-SOURCES = {"pin": "pinterest_data", "geo": "geolocation_data", "user": "user_data"}
 
 
 @dg.definitions
@@ -27,6 +26,6 @@ def landing() -> dg.Definitions:
                 tags={"layer": "landing", "channel": "batch"},
                 metadata={"place": settings.landing, "topic": settings.topics[kind]},
             )
-            for kind, source in SOURCES.items()
+            for kind, source in OF_KIND.items()
         ]
     )

@@ -4,6 +4,9 @@ import dagster as dg
 
 from pinterest_platform.defs.layers import OWNERS
 
+# The table that the records of a kind are rows of.
+OF_KIND = {"pin": "pinterest_data", "geo": "geolocation_data", "user": "user_data"}
+
 DESCRIPTIONS = {
     "pinterest_data": "One row: what a post shows, by `index`.",
     "geolocation_data": "One row: where and when a post was made, by `ind`.",

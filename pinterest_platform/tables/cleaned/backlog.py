@@ -1,20 +1,12 @@
 """Which days the cleaned tables lag behind the raw ones, read off the tables themselves."""
 
-from functools import reduce
-
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pinterest_platform.tables import raw
-from pinterest_platform.tables.cleaned.quarantine import KINDS
-from pinterest_platform.tables.contract import Rows
-from pinterest_platform.tables.records import classified
-
-CLEANED = {
-    "raw.pin": "cleaned.pins",
-    "raw.geo": "cleaned.geolocations",
-    "raw.user": "cleaned.users",
-}
+from pinterest_platform.tables.cleaned import geolocations, pins, users
+from pinterest_platform.tables.contract import Rows, Table
+from pinterest_platform.tables.records import Kind, classified, united
 
 
 def days_behind(rows: Rows) -> DataFrame:
@@ -22,16 +14,21 @@ def days_behind(rows: Rows) -> DataFrame:
 
     Only the rows that no table accounts for are parsed: duplicates, and what is looked for.
     """
-    return reduce(DataFrame.unionAll, [_of_kind(rows, table) for table in KINDS]).distinct()
+    return united(
+        _of_kind(rows, pins.PINS, pins.KIND),
+        _of_kind(rows, geolocations.GEOLOCATIONS, geolocations.KIND),
+        _of_kind(rows, users.USERS, users.KIND),
+    ).distinct()
 
 
-def _of_kind(rows: Rows, raw_table: str) -> DataFrame:
-    kind = KINDS[raw_table]
-    key = ["day", *raw.NATURAL_KEY]
-    cleaned = rows(CLEANED[raw_table])
+def _of_kind(rows: Rows, table: Table, kind: Kind) -> DataFrame:
+    key = ["day", *raw.KEY]
+    cleaned = rows(table.full_name)
     quarantined = rows("cleaned.quarantine").where(F.col("kind") == kind.name)
     unaccounted = (
-        rows(raw_table).join(cleaned, key, "left_anti").join(quarantined, key, "left_anti")
+        united(*map(rows, table.inputs))
+        .join(cleaned, key, "left_anti")
+        .join(quarantined, key, "left_anti")
     )
     kept = cleaned.select("day", "ind", raw.recency().alias("kept"))
     return (

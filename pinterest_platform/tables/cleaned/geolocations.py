@@ -7,8 +7,11 @@ from pyspark.sql import functions as F
 from pinterest_platform.tables import records
 from pinterest_platform.tables.cleaned.references import has_pin
 from pinterest_platform.tables.contract import Column, Table, violation
-from pinterest_platform.tables.records import field
+from pinterest_platform.tables.records import field, united
 from pinterest_platform.tables.text import decimal_number, meaningful, moment
+
+RAW = ("raw.geo", "raw.geo_stream")
+VALUE = records.values_of(RAW)
 
 
 def _latitude() -> SparkColumn:
@@ -34,14 +37,14 @@ KIND = records.Kind(
 )
 
 
-def clean_geolocations(raw_geo: DataFrame) -> DataFrame:
-    """Raw geo rows -> one row per day and ``ind``, in the order of ``GEOLOCATIONS``."""
+def clean_geolocations(*raw_geo: DataFrame) -> DataFrame:
+    """Raw geo rows of any channels -> one row per day and ``ind``, as ``GEOLOCATIONS`` has it."""
     values = {
         "country": meaningful(field("country")),
         "coordinates": F.array(_latitude(), _longitude()),
         "timestamp": moment(field("timestamp")),
     }
-    return records.usable(raw_geo, KIND, values).select(*GEOLOCATIONS.column_names)
+    return records.usable(united(*raw_geo), KIND, values).select(*GEOLOCATIONS.column_names)
 
 
 GEOLOCATIONS = Table(
@@ -49,26 +52,26 @@ GEOLOCATIONS = Table(
     "geolocations",
     "The newest geolocation record of a post on a day.",
     (
-        Column("ind", "INT", "Number of the post.", ("raw.geo.value",), nullable=False),
-        Column("country", "STRING", "Country the post was made in.", ("raw.geo.value",)),
+        Column("ind", "INT", "Number of the post.", VALUE, nullable=False),
+        Column("country", "STRING", "Country the post was made in.", VALUE),
         Column(
             "coordinates",
             "ARRAY<DOUBLE>",
             "[latitude, longitude] in degrees.",
-            ("raw.geo.value",),
+            VALUE,
             nullable=False,
         ),
         Column(
             "timestamp",
             "TIMESTAMP",
             "When the post was made, UTC.",
-            ("raw.geo.value",),
+            VALUE,
             nullable=False,
         ),
-        *records.lineage_of("raw.geo"),
+        *records.lineage_of(RAW),
     ),
     key=("day", "ind"),
-    inputs=("raw.geo",),
+    inputs=RAW,
     transform=clean_geolocations,
     own_checks=(
         violation(
@@ -78,7 +81,7 @@ GEOLOCATIONS = Table(
             "NOT (size(coordinates) = 2 AND coordinates[0] BETWEEN -90 AND 90 "
             "AND coordinates[1] BETWEEN -180 AND 180)",
         ),
-        records.reconciles(KIND, "raw.geo", "cleaned.geolocations"),
+        records.reconciles(KIND, RAW, "cleaned.geolocations"),
         has_pin("cleaned.geolocations"),
     ),
 )

@@ -6,8 +6,11 @@ from pyspark.sql import functions as F
 
 from pinterest_platform.tables import records
 from pinterest_platform.tables.contract import Check, Column, Rows, Table
-from pinterest_platform.tables.records import field
+from pinterest_platform.tables.records import field, united
 from pinterest_platform.tables.text import follower_count, meaningful, trimmed, whole_number
+
+RAW = ("raw.pin", "raw.pin_stream")
+VALUE = records.values_of(RAW)
 
 TEXT_FIELDS = (
     "unique_id",
@@ -51,8 +54,8 @@ KIND = records.Kind(
 )
 
 
-def clean_pins(raw_pin: DataFrame) -> DataFrame:
-    """Raw pin rows -> one row per day and ``ind``, in the order of ``PINS``."""
+def clean_pins(*raw_pin: DataFrame) -> DataFrame:
+    """Raw pin rows of any channels -> one row per day and ``ind``, in the order of ``PINS``."""
     text = {name: meaningful(field(name), PLACEHOLDERS.get(name, ())) for name in TEXT_FIELDS}
     values = text | {
         "follower_count": follower_count(field("follower_count")),
@@ -62,14 +65,14 @@ def clean_pins(raw_pin: DataFrame) -> DataFrame:
         ),
         "downloaded": whole_number(field("downloaded")),
     }
-    return records.usable(raw_pin, KIND, values).select(*PINS.column_names)
+    return records.usable(united(*raw_pin), KIND, values).select(*PINS.column_names)
 
 
 def _stated_follower_counts(rows: Rows) -> DataFrame:
     stated = meaningful(field("follower_count"), PLACEHOLDERS["follower_count"])
     values = {"stated": stated, "read": follower_count(stated)}
     return (
-        records.usable(rows("raw.pin"), KIND, values)
+        records.usable(united(*map(rows, RAW)), KIND, values)
         .select("ind", "stated", "read")
         .where("stated IS NOT NULL")
     )
@@ -80,25 +83,25 @@ PINS = Table(
     "pins",
     "The newest pin record of a post on a day.",
     (
-        Column("ind", "INT", "Number of the post.", ("raw.pin.value",), nullable=False),
-        Column("unique_id", "STRING", "Identifier of the pin.", ("raw.pin.value",)),
-        Column("title", "STRING", "Title of the pin.", ("raw.pin.value",)),
-        Column("description", "STRING", "Description of the pin.", ("raw.pin.value",)),
-        Column("follower_count", "BIGINT", "Followers of the poster.", ("raw.pin.value",)),
-        Column("poster_name", "STRING", "Name of the poster.", ("raw.pin.value",)),
-        Column("tag_list", "STRING", "Tags, comma-separated.", ("raw.pin.value",)),
-        Column("is_image_or_video", "STRING", "Media type of the pin.", ("raw.pin.value",)),
-        Column("image_src", "STRING", "URL of the image.", ("raw.pin.value",)),
-        Column("save_location", "STRING", "Folder the image was saved in.", ("raw.pin.value",)),
-        Column("category", "STRING", "Category of the pin.", ("raw.pin.value",)),
-        Column("downloaded", "INT", "1 when the image was downloaded.", ("raw.pin.value",)),
-        *records.lineage_of("raw.pin"),
+        Column("ind", "INT", "Number of the post.", VALUE, nullable=False),
+        Column("unique_id", "STRING", "Identifier of the pin.", VALUE),
+        Column("title", "STRING", "Title of the pin.", VALUE),
+        Column("description", "STRING", "Description of the pin.", VALUE),
+        Column("follower_count", "BIGINT", "Followers of the poster.", VALUE),
+        Column("poster_name", "STRING", "Name of the poster.", VALUE),
+        Column("tag_list", "STRING", "Tags, comma-separated.", VALUE),
+        Column("is_image_or_video", "STRING", "Media type of the pin.", VALUE),
+        Column("image_src", "STRING", "URL of the image.", VALUE),
+        Column("save_location", "STRING", "Folder the image was saved in.", VALUE),
+        Column("category", "STRING", "Category of the pin.", VALUE),
+        Column("downloaded", "INT", "1 when the image was downloaded.", VALUE),
+        *records.lineage_of(RAW),
     ),
     key=("day", "ind"),
-    inputs=("raw.pin",),
+    inputs=RAW,
     transform=clean_pins,
     own_checks=(
-        records.reconciles(KIND, "raw.pin", "cleaned.pins"),
+        records.reconciles(KIND, RAW, "cleaned.pins"),
         Check(
             "follower_count_readable",
             "A follower count that is stated can be read; what cannot is null.",

@@ -1,7 +1,6 @@
 """cleaned.quarantine: the raw rows that cannot be a row of a cleaned table, and why."""
 
 from collections.abc import Callable
-from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -9,33 +8,41 @@ from pyspark.sql import functions as F
 from pinterest_platform.tables import raw
 from pinterest_platform.tables.cleaned import geolocations, pins, users
 from pinterest_platform.tables.contract import Check, Column, Rows, Table, violation
-from pinterest_platform.tables.records import unusable
+from pinterest_platform.tables.records import united, unusable, values_of
 
-KINDS = {"raw.pin": pins.KIND, "raw.geo": geolocations.KIND, "raw.user": users.KIND}
+# The kind of record in each raw table.
+KINDS = {
+    table: kind
+    for raw_tables, kind in (
+        (pins.RAW, pins.KIND),
+        (geolocations.RAW, geolocations.KIND),
+        (users.RAW, users.KIND),
+    )
+    for table in raw_tables
+}
 
 
 def quarantine(*raw_tables: DataFrame) -> DataFrame:
     """The raw tables, in the order of ``KINDS`` -> their unusable rows with kind and reason."""
-    return reduce(
-        DataFrame.unionAll,
-        [
+    return united(
+        *(
             unusable(rows, kind)
             .withColumn("kind", F.lit(kind.name))
             .select(*QUARANTINE.column_names)
             for rows, kind in zip(raw_tables, KINDS.values(), strict=True)
-        ],
+        )
     )
 
 
 def _with_quarantined(rows: Rows, records_of: Callable[[str], DataFrame]) -> DataFrame:
     """The records of each raw table, by natural key, beside the quarantined rows."""
-    key = ["kind", "day", *raw.NATURAL_KEY]
-    expected = reduce(
-        DataFrame.unionAll,
-        [
+    key = ["kind", "day", *raw.KEY]
+    # One union of all: Sail fails to join a union of unions in which a table is empty.
+    expected = united(
+        *(
             records_of(table).withColumn("kind", F.lit(kind.name)).select(*key, "expected")
             for table, kind in KINDS.items()
-        ],
+        )
     )
     found = rows("cleaned.quarantine").select(*key, F.col("reason").alias("found"))
     return expected.join(found, key, "full_outer")
@@ -44,7 +51,7 @@ def _with_quarantined(rows: Rows, records_of: Callable[[str], DataFrame]) -> Dat
 def _unusable(rows: Rows) -> DataFrame:
     return _with_quarantined(
         rows,
-        lambda table: unusable(rows(table), KINDS[table]).withColumn("expected", F.col("reason")),
+        lambda table: unusable(rows(table), KINDS[table]).withColumnRenamed("reason", "expected"),
     )
 
 
@@ -62,7 +69,7 @@ QUARANTINE = Table(
             "reason",
             "STRING",
             "Why the record cannot be used.",
-            tuple(f"{table}.value" for table in KINDS),
+            values_of(tuple(KINDS)),
             nullable=False,
         ),
         *(
@@ -76,7 +83,7 @@ QUARANTINE = Table(
             for column in raw.COLUMNS
         ),
     ),
-    key=raw.NATURAL_KEY,
+    key=raw.KEY,
     inputs=tuple(KINDS),
     breakdown=("kind", "reason"),
     transform=quarantine,

@@ -7,8 +7,11 @@ from pyspark.sql import functions as F
 from pinterest_platform.tables import records
 from pinterest_platform.tables.cleaned.references import has_pin
 from pinterest_platform.tables.contract import Column, Table, violation
-from pinterest_platform.tables.records import field
+from pinterest_platform.tables.records import field, united
 from pinterest_platform.tables.text import meaningful, moment, trimmed, whole_number
+
+RAW = ("raw.user", "raw.user_stream")
+VALUE = records.values_of(RAW)
 
 
 def _problems() -> list[SparkColumn]:
@@ -27,15 +30,15 @@ KIND = records.Kind(
 )
 
 
-def clean_users(raw_user: DataFrame) -> DataFrame:
-    """Raw user rows -> one row per day and ``ind``, in the order of ``USERS``."""
+def clean_users(*raw_user: DataFrame) -> DataFrame:
+    """Raw user rows of any channels -> one row per day and ``ind``, in the order of ``USERS``."""
     names = [meaningful(field(name)) for name in ("first_name", "last_name")]
     values = {
         "user_name": trimmed(F.concat_ws(" ", *names)),
         "age": whole_number(field("age")),
         "date_joined": moment(field("date_joined")),
     }
-    return records.usable(raw_user, KIND, values).select(*USERS.column_names)
+    return records.usable(united(*raw_user), KIND, values).select(*USERS.column_names)
 
 
 USERS = Table(
@@ -43,20 +46,20 @@ USERS = Table(
     "users",
     "The newest user record of a post on a day.",
     (
-        Column("ind", "INT", "Number of the post.", ("raw.user.value",), nullable=False),
-        Column("user_name", "STRING", "First and last name of the user.", ("raw.user.value",)),
-        Column("age", "INT", "Age in years.", ("raw.user.value",), nullable=False),
+        Column("ind", "INT", "Number of the post.", VALUE, nullable=False),
+        Column("user_name", "STRING", "First and last name of the user.", VALUE),
+        Column("age", "INT", "Age in years.", VALUE, nullable=False),
         Column(
             "date_joined",
             "TIMESTAMP",
             "When the user joined, UTC.",
-            ("raw.user.value",),
+            VALUE,
             nullable=False,
         ),
-        *records.lineage_of("raw.user"),
+        *records.lineage_of(RAW),
     ),
     key=("day", "ind"),
-    inputs=("raw.user",),
+    inputs=RAW,
     transform=clean_users,
     own_checks=(
         violation(
@@ -65,7 +68,7 @@ USERS = Table(
             "Age is within 0 and 120 years.",
             "NOT age BETWEEN 0 AND 120",
         ),
-        records.reconciles(KIND, "raw.user", "cleaned.users"),
+        records.reconciles(KIND, RAW, "cleaned.users"),
         has_pin("cleaned.users"),
     ),
 )

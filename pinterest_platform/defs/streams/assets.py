@@ -1,0 +1,27 @@
+"""The Kinesis stream of each kind of record: nothing here makes them."""
+
+import dagster as dg
+
+from pinterest_platform.defs.layers import OWNERS
+from pinterest_platform.defs.source.assets import OF_KIND
+from pinterest_platform.settings import load
+
+
+@dg.definitions
+def streams() -> dg.Definitions:
+    """The three streams as external assets."""
+    return dg.Definitions(
+        assets=[
+            dg.AssetSpec(
+                ["streams", kind],
+                deps=[dg.AssetKey(["source", OF_KIND[kind]])],
+                description=f"Records of the Kinesis stream {stream}, each a JSON object.",
+                group_name="streams",
+                kinds={"json", "kinesis"},
+                owners=OWNERS,
+                tags={"layer": "streams", "channel": "stream"},
+                metadata={"stream": stream},
+            )
+            for kind, stream in load().streams.items()
+        ]
+    )

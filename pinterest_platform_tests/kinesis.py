@@ -1,0 +1,178 @@
+"""A Kinesis whose clock a test turns: records with any arrival, kept for as long as it says.
+
+What moto's Kinesis cannot show: arrivals on other days, records that expire, pages without records.
+It speaks the API's JSON (Amazon Kinesis Data Streams API reference) as far as readers ask.
+"""
+
+import base64
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from typing_extensions import override
+
+from pinterest_platform_tests.landing import as_json
+from pinterest_platform_tests.local_aws import CREDENTIALS
+
+LAST_HASH = 2**128 - 1
+
+
+@dataclass
+class Shard:
+    """Records as (sequence number, arrival, data), ascending by number."""
+
+    records: list[tuple[int, datetime, bytes]] = field(default_factory=list)
+    closed: bool = False
+    hashes: tuple[int, int] = (0, LAST_HASH)
+
+
+@dataclass
+class Stream:
+    """A stream; ``empty_pages`` are given before each page that has records."""
+
+    created_at: datetime
+    shards: dict[str, Shard]
+    retention: timedelta = timedelta(days=7)
+    empty_pages: int = 0
+
+    def put(self, arrived_at: datetime, *values: Any, shard: str = "shard-0") -> None:
+        """Add records that arrived at some time; what is not bytes becomes JSON."""
+        records = self.shards[shard].records
+        for value in values:
+            data = value if isinstance(value, bytes) else as_json(value)
+            number = records[-1][0] + 1 if records else 10**55
+            records.append((number, arrived_at, data))
+
+
+class TurnedKinesis:
+    """The streams by name, and how often each operation was asked for."""
+
+    def __init__(self) -> None:
+        self.streams: dict[str, Stream] = {}
+        self.asked: Counter[str] = Counter()
+
+    def create(self, name: str, *, shards: int = 1, created_at: datetime | None = None) -> Stream:
+        """A stream with shards shard-0, shard-1, ..., made thirty days ago unless it is said."""
+        self.streams[name] = Stream(
+            created_at or datetime.now(UTC) - timedelta(days=30),
+            {f"shard-{number}": Shard() for number in range(shards)},
+        )
+        return self.streams[name]
+
+    def answer(self, operation: str, asked: dict[str, Any]) -> dict[str, Any] | None:
+        """What the API answers; None when there is no such stream."""
+        self.asked[operation] += 1
+        if operation == "GetRecords":
+            return self._records(json.loads(asked["ShardIterator"]), asked["Limit"])
+        if asked["StreamName"] not in self.streams:
+            return None
+        stream = self.streams[asked["StreamName"]]
+        if operation == "DescribeStreamSummary":
+            return {
+                "StreamDescriptionSummary": {
+                    "StreamStatus": "ACTIVE",
+                    "StreamCreationTimestamp": stream.created_at.timestamp(),
+                    "RetentionPeriodHours": stream.retention // timedelta(hours=1),
+                }
+            }
+        if operation == "ListShards":
+            return {"Shards": [_described(name, shard) for name, shard in stream.shards.items()]}
+        assert operation == "GetShardIterator", operation
+        return {"ShardIterator": json.dumps(_where(stream, asked))}
+
+    def _records(self, iterator: dict[str, Any], limit: int) -> dict[str, Any]:
+        stream = self.streams[iterator["stream"]]
+        shard = stream.shards[iterator["shard"]]
+        kept = [record for record in _kept(stream, shard) if record[0] >= iterator["from"]]
+        empty = iterator["empty"] if kept else 0
+        page = [] if empty else kept[:limit]
+        rest = kept[len(page) :]
+        following = iterator | {
+            "from": page[-1][0] + 1 if page else iterator["from"],
+            "empty": empty - 1 if empty else stream.empty_pages,
+        }
+        ended = shard.closed and not rest
+        return {
+            "Records": [
+                {
+                    "SequenceNumber": str(number),
+                    "ApproximateArrivalTimestamp": arrived_at.timestamp(),
+                    "Data": base64.b64encode(data).decode(),
+                    "PartitionKey": "any",
+                }
+                for number, arrived_at, data in page
+            ],
+            "NextShardIterator": None if ended else json.dumps(following),
+            "MillisBehindLatest": 1000 if rest else 0,
+        }
+
+
+def _kept(stream: Stream, shard: Shard) -> list[tuple[int, datetime, bytes]]:
+    oldest = datetime.now(UTC) - stream.retention
+    return [record for record in shard.records if record[1] >= oldest]
+
+
+def _described(name: str, shard: Shard) -> dict[str, Any]:
+    first, last = shard.hashes
+    numbers = {"StartingSequenceNumber": "0"}
+    return {
+        "ShardId": name,
+        "HashKeyRange": {"StartingHashKey": str(first), "EndingHashKey": str(last)},
+        "SequenceNumberRange": numbers | ({"EndingSequenceNumber": "9"} if shard.closed else {}),
+    }
+
+
+def _where(stream: Stream, asked: dict[str, Any]) -> dict[str, Any]:
+    kept = _kept(stream, stream.shards[asked["ShardId"]])
+    start = 0
+    if asked["ShardIteratorType"] == "AFTER_SEQUENCE_NUMBER":
+        start = int(asked["StartingSequenceNumber"]) + 1
+    elif asked["ShardIteratorType"] == "AT_TIMESTAMP":
+        at = datetime.fromtimestamp(asked["Timestamp"], UTC)
+        start = next((number for number, arrived_at, _ in kept if arrived_at >= at), 10**60)
+    return {
+        "stream": asked["StreamName"],
+        "shard": asked["ShardId"],
+        "from": start,
+        "empty": stream.empty_pages,
+    }
+
+
+@contextmanager
+def turned_kinesis() -> Iterator[tuple[TurnedKinesis, dict[str, str]]]:
+    """The Kinesis, and the environment in which boto3 finds it."""
+    kinesis = TurnedKinesis()
+    handler = type("Answering", (_Answering,), {"kinesis": kinesis})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield kinesis, CREDENTIALS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}"}
+        server.shutdown()
+        thread.join()
+
+
+class _Answering(BaseHTTPRequestHandler):
+    kinesis: TurnedKinesis
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        operation = self.headers["X-Amz-Target"].removeprefix("Kinesis_20131202.")
+        answer = self.kinesis.answer(operation, asked)
+        content = json.dumps(answer or {"__type": "ResourceNotFoundException"}).encode()
+        self.send_response(400 if answer is None else 200)
+        self.send_header("Content-Type", "application/x-amz-json-1.1")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    @override
+    def log_message(self, format: str, *args: Any) -> None:
+        pass

@@ -1,0 +1,26 @@
+"""What happens to a lake while nobody looks."""
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from pinterest_platform.engines.lake import Lake
+from pinterest_platform.tables.contract import Table
+
+
+def let_pass(spark: SparkSession, lake: Lake, table: Table, *, days: int) -> None:
+    """Let all that a raw table holds have arrived, and been ingested, some days earlier."""
+    location = lake.location(table)
+    moved = (
+        spark.read.format("delta")
+        .load(location)
+        .withColumns(
+            {
+                name: F.col(name) - F.expr(f"INTERVAL {days} DAYS")
+                for name in ("arrived_at", "ingested_at")
+            }
+        )
+        .withColumn("day", F.date_sub("day", days))
+    )
+    kept = [row.asDict() for row in moved.collect()]
+    rows = spark.createDataFrame(kept, table.ddl)
+    rows.write.format("delta").mode("overwrite").save(location)
