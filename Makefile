@@ -8,7 +8,7 @@ INSTALLED := .venv/installed
 # With it every Dagster process compiles all of its imports again, which costs seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test ui lint lock clean setup
+.PHONY: demo test ui live lint lock clean setup
 
 demo: $(INSTALLED)
 	$(BIN)/pinterest demo
@@ -21,6 +21,9 @@ ui: $(INSTALLED)
 	mkdir -p "$$DAGSTER_HOME" && \
 	{ [ -e "$$DAGSTER_HOME/dagster.yaml" ] || cp pinterest_platform/dagster.yaml "$$DAGSTER_HOME"; } && \
 	exec $(BIN)/python -W ignore -m dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
+
+live: $(INSTALLED)
+	@exec $(BIN)/pinterest live --port $(PORT)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

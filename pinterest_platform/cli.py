@@ -19,6 +19,7 @@ COMMANDS = {
     "run": ("pinterest_platform.commands.run", "Materialise assets through Dagster."),
     "query": ("pinterest_platform.commands.query", "Run SQL over the lake."),
     "demo": ("pinterest_platform.commands.demo", "All of it, on embedded defaults."),
+    "live": ("pinterest_platform.commands.live", "The UI, with posts that keep coming."),
 }
 
 

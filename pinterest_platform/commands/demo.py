@@ -1,19 +1,19 @@
 """``pinterest demo``: the whole way of the data on this machine, with nothing set up."""
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from sqlalchemy import create_engine
 
-from pinterest_platform import runs
+from pinterest_platform import local_aws, processes, runs
 from pinterest_platform.commands.console import as_table, wide_console
 from pinterest_platform.commands.run import materialise
 from pinterest_platform.emulator.seeding import seed_database
@@ -21,14 +21,36 @@ from pinterest_platform.emulator.sending import Sent, emulate
 from pinterest_platform.engines.engine import Engine, places_of
 from pinterest_platform.engines.query import query
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.processes import in_environment
 from pinterest_platform.settings import Settings, load
 from pinterest_platform.tables.catalog import OUTPUTS
 
 ROWS = 11_000
 
-# (posts, posts in a request, seed). A third goes one by one, a third in small batches, a third in
-# large ones; then the first tenth is sent again, as a client does that lost an answer.
-WAVES = ((667, 1, 100), (667, 5, 101), (666, 100, 102), (200, 50, 100))
+
+@dataclass(frozen=True)
+class Wave:
+    """Posts that are sent one after the other in the same way."""
+
+    channel: Literal["batch", "stream"]
+    posts: int
+    batch_size: int
+    seed: int
+
+
+# A third of the batch goes one by one, a third in small requests, a third in large ones; then the
+# first tenth is sent again, as a client does that lost an answer. A fifth of the posts of the
+# streams was in the batch before.
+WAVES = (
+    Wave("batch", 667, 1, 100),
+    Wave("batch", 667, 5, 101),
+    Wave("batch", 666, 100, 102),
+    Wave("batch", 200, 50, 100),
+    Wave("stream", 240, 1, 103),
+    Wave("stream", 60, 1, 101),
+)
+
+SHARDS = 2
 
 SHOWN_ROWS = 8
 
@@ -36,13 +58,17 @@ SHOWN_ROWS = 8
 @click.command("demo")
 def command() -> None:
     """Seed a database, post through a gateway, materialise, and show the eleven results."""
-    settings = load()
-    console = wide_console()
+    local_aws.require_folders(load())
+    with local_aws.running() as aws, in_environment(aws.instead_of_aws(os.environ)):
+        _demo(load(), wide_console())
+
+
+def _demo(settings: Settings, console: Console) -> None:
     stages: dict[str, float] = {}
     with _timed("seed the source database", stages, console):
         _seed(settings)
     with _timed("post through the gateway", stages, console):
-        sent = _post(settings, console)
+        records = _post(settings, console)
     with (
         _timed("materialise, in Dagster", stages, console),
         runs.instance_of(settings) as instance,
@@ -55,14 +81,21 @@ def command() -> None:
     console.print("[bold]Time of each stage[/]")
     for stage, seconds in stages.items():
         console.print(f"  {stage:<26} {seconds:>6.1f} s")
+    batch, stream = (_posts(channel) for channel in ("batch", "stream"))
     console.print(
         f"""
-[bold]{sent:,} records were posted, and the eleven tables are made.[/] What to do next:
+[bold]{records:,} records were posted, and the eleven tables are made.[/]
+{batch:,} posts went through the topics, {stream:,} through the Kinesis streams. What to do next:
   make ui                                  the asset graph, at http://127.0.0.1:3000
+  make live                                the same, with posts that keep coming
   pinterest query "SELECT * FROM cleaned.quarantine"
   pinterest gateway & pinterest emulate batch --posts 100; pinterest run
 The command is .venv/bin/pinterest; all data is in {settings.home}."""
     )
+
+
+def _posts(channel: str) -> int:
+    return sum(wave.posts for wave in WAVES if wave.channel == channel)
 
 
 @contextmanager
@@ -81,55 +114,40 @@ def _seed(settings: Settings) -> None:
 def _post(settings: Settings, console: Console) -> int:
     """Send the waves and return how many records were acknowledged."""
     source = create_engine(f"sqlite:///{settings.source_db}")
+    destinations = {"batch": settings.topics, "stream": settings.streams}
+    local_aws.create_streams(settings.streams.values(), SHARDS)
     counts: list[Sent] = []
     progress = Progress(
         TextColumn("  posts"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
     )
-    with _gateway() as url, progress:
-        task = progress.add_task("posts", total=sum(posts for posts, _, _ in WAVES))
+    gateway = ("pinterest_platform", "gateway", "--port", "0")
+    with processes.running("the gateway", *gateway) as process, progress:
+        url = process.url()
+        task = progress.add_task("posts", total=sum(wave.posts for wave in WAVES))
 
         def show(so_far: Sent) -> None:
             done = sum(count.posts for count in counts) + so_far.posts
             progress.update(task, completed=done)
 
-        for posts, batch_size, seed in WAVES:
+        for wave in WAVES:
             counts.append(
                 emulate(
                     source,
                     url,
-                    settings.topics,
-                    posts=posts,
+                    destinations[wave.channel],
+                    channel=wave.channel,
+                    posts=wave.posts,
                     rate=0,
-                    batch_size=batch_size,
-                    seed=seed,
+                    batch_size=wave.batch_size,
+                    seed=wave.seed,
                     on_progress=show,
                 )
             )
-    for count, (_, batch_size, _) in zip(counts, WAVES, strict=True):
-        console.print(f"  {count}, {batch_size} in a request")
+    for count, wave in zip(counts, WAVES, strict=True):
+        console.print(f"  {wave.channel}: {count}, {wave.batch_size} in a request")
         if count.failed.total():
             raise PlatformError(f"the gateway refused records: {'; '.join(count.problems)}")
     return sum(count.sent.total() for count in counts)
-
-
-@contextmanager
-def _gateway() -> Iterator[str]:
-    """A gateway in a process of its own, on a free port; its URL."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pinterest_platform", "gateway", "--port", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ,
-    )
-    try:
-        assert process.stdout is not None  # noqa: S101 - it was asked for
-        line = process.stdout.readline()
-        if "http://" not in line:
-            raise PlatformError("the gateway did not start: what it said is above")
-        yield line.split()[-1]
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _show_results(settings: Settings, console: Console) -> None:

@@ -1,24 +1,52 @@
 """``pinterest demo``, as a newcomer runs it."""
 
+from itertools import islice
 from pathlib import Path
 
 from deltalake import DeltaTable
+from sqlalchemy import create_engine
 
+from pinterest_platform.commands.demo import WAVES
+from pinterest_platform.emulator.posts import posts
 from pinterest_platform.tables.catalog import OUTPUTS
 from pinterest_platform_tests.process import Pinterest
 
+KINDS = ("pin", "geo", "user")
 
-def test_the_demo_makes_and_prints_the_eleven_tables(tmp_path: Path) -> None:
-    pinterest = Pinterest(tmp_path / "home")
+
+def rows(pinterest: Pinterest, table: str) -> int:
+    count: int = DeltaTable(f"{pinterest.lake}/{table}").to_pyarrow_dataset().count_rows()
+    return count
+
+
+def test_the_demo_makes_and_prints_the_eleven_tables_from_all_that_it_sent(tmp_path: Path) -> None:
+    # Somebody's own AWS, in which a demo has no business.
+    pinterest = Pinterest(
+        tmp_path / "home", AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_PROFILE="mine"
+    )
     shown = pinterest("demo")
     assert shown.returncode == 0, shown.stdout + shown.stderr
     for table in OUTPUTS:
-        rows = DeltaTable(f"{pinterest.lake}/analytics/{table.name}").to_pyarrow_table().num_rows
-        assert rows > 0
-        counted = "1 row" if rows == 1 else f"{rows:,} rows"
+        number = rows(pinterest, f"analytics/{table.name}")
+        assert number > 0
+        counted = "1 row" if number == 1 else f"{number:,} rows"
         assert f"{table.full_name} ({counted})" in shown.stdout
-    raw = DeltaTable(f"{pinterest.lake}/raw/pin").to_pyarrow_table(columns=["day"])
-    # 2,000 posts, and a tenth of them a second time.
-    assert raw.num_rows == 2200
+    # 2,000 posts, a tenth of them a second time, and those of the streams.
+    for kind in KINDS:
+        assert rows(pinterest, f"raw/{kind}") == 2200
+        assert rows(pinterest, f"raw/{kind}_stream") == 300
+    source = create_engine(f"sqlite:///{pinterest.home}/source.db")
+    sent = {post.index for wave in WAVES for post in islice(posts(source, wave.seed), wave.posts)}
+    made = DeltaTable(f"{pinterest.lake}/analytics/posts").to_pyarrow_table(columns=["ind"])
+    assert sorted(made["ind"].to_pylist()) == sorted(sent)
+    assert "2,200 posts went through the topics, 300 through the Kinesis streams" in shown.stdout
     assert "Time of each stage" in shown.stdout
     assert "make ui" in shown.stdout
+
+    # The local AWS forgot its streams: they are made again, and begin anew.
+    again = pinterest("demo")
+    assert again.returncode == 0, again.stdout + again.stderr
+    for kind in KINDS:
+        assert rows(pinterest, f"raw/{kind}") == 4400
+        assert rows(pinterest, f"raw/{kind}_stream") == 600
+    assert rows(pinterest, "analytics/posts") == len(sent)

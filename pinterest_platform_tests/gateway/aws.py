@@ -1,4 +1,4 @@
-"""Kinesis for the tests: moto's server, and before it a server that answers as AWS does in need."""
+"""Kinesis for the tests: the local AWS, and before it a server that answers as AWS does in need."""
 
 import json
 import threading
@@ -47,8 +47,6 @@ class Aws:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.answering = threading.Event()
         self.answering.set()
-        # Two records at once can get one sequence number from moto, and one is lost.
-        self.turn = threading.Lock()
         self._changed = threading.Condition()
         self.client = client("kinesis", upstream)
 
@@ -92,8 +90,6 @@ def running_aws() -> Iterator[tuple[Aws, dict[str, str]]]:
     """Kinesis, and the environment in which the gateway finds it."""
     with running_moto() as upstream:
         aws = Aws(upstream)
-        # All servers of a process share what they hold.
-        requests.post(f"{upstream}/moto-api/reset", timeout=DEADLINE_SECONDS)
         handler = type("Between", (_Between,), {"aws": aws})
         with ThreadingHTTPServer(("127.0.0.1", 0), handler) as between:
             thread = threading.Thread(target=between.serve_forever, kwargs={"poll_interval": 0.01})
@@ -116,13 +112,12 @@ class _Between(BaseHTTPRequestHandler):
         if fault:
             status, content = fault.status, fault.body
         else:
-            with self.aws.turn:
-                answer = requests.post(
-                    self.aws.upstream,
-                    data=body,
-                    headers=dict(self.headers),
-                    timeout=DEADLINE_SECONDS,
-                )
+            answer = requests.post(
+                self.aws.upstream,
+                data=body,
+                headers=dict(self.headers),
+                timeout=DEADLINE_SECONDS,
+            )
             status, content = answer.status_code, answer.content
         self.send_response(status)
         self.send_header("Content-Type", "application/x-amz-json-1.1")
