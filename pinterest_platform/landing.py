@@ -66,11 +66,12 @@ def partition_prefix(topic: str, partition: int) -> str:
     return f"{topic_prefix(topic)}partition={partition}/"
 
 
-def open_store(url: str, *, create: bool = False) -> Store:
+def open_store(url: str, *, create: bool = False, patience: timedelta = S3_PATIENCE) -> Store:
     """Open a folder or an ``s3://bucket/prefix`` as an object store.
 
     S3 takes its endpoint, region and credentials from the usual AWS_* variables, or from the
-    role of the machine or container. ``create`` makes a folder that does not exist.
+    role of the machine or container. ``create`` makes a folder that does not exist. ``patience`` is
+    how long S3 is waited for, and how long a request is tried again.
 
     Raises:
         PlatformError: when the folder does not exist, cannot be made or is a file.
@@ -79,8 +80,8 @@ def open_store(url: str, *, create: bool = False) -> Store:
         return S3Store.from_url(
             url,
             # An endpoint on this machine speaks plain HTTP; without one it is HTTPS.
-            client_options={"allow_http": True, "timeout": S3_PATIENCE},
-            retry_config={"max_retries": 4, "retry_timeout": S3_PATIENCE},
+            client_options={"allow_http": True, "timeout": patience},
+            retry_config={"max_retries": 4, "retry_timeout": patience},
         )
     folder = Path(url)
     if create:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import threading
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,21 +17,21 @@ from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFil
 
 from pinterest_platform.definitions import defs
 from pinterest_platform.defs.layers import asset_key, table_name
+from pinterest_platform.defs.partitions import days_of, tags_of
+from pinterest_platform.defs.ticks import JOB
 from pinterest_platform.engines.build import TableRows
 from pinterest_platform.engines.engine import Engine, places_of
-from pinterest_platform.engines.ingest import pending
+from pinterest_platform.engines.ingest import days_arrived
 from pinterest_platform.engines.lake import Lake
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.launcher import PROCESS_TAG, is_alive
 from pinterest_platform.settings import Settings
 from pinterest_platform.tables.catalog import TABLES, in_schema
 from pinterest_platform.tables.cleaned.backlog import days_behind
 
-JOB = "arrivals_to_analytics"
+# A run that waits for the tables of a killed one goes on within so many seconds.
+_LOOK_SECONDS = 5
 
-# Which process works on a run that this module started: "<host>:<pid>".
-PROCESS_TAG = "pinterest/process"
-_PARTITION = "dagster/partition"
-_RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 _UNFINISHED = [
     DagsterRunStatus.NOT_STARTED,
     DagsterRunStatus.STARTING,
@@ -41,7 +42,7 @@ _UNFINISHED = [
 
 @dataclass
 class RunResult:
-    """How a run ended, and what its failed steps said."""
+    """Whether a run made everything and no check failed as an error, and what was said if not."""
 
     run_id: str
     success: bool
@@ -52,7 +53,7 @@ class RunResult:
 def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
     """The Dagster instance at DAGSTER_HOME or, where that is not set, below PINTEREST_HOME.
 
-    Runs whose process was killed are marked as failed first, so that nobody waits for them.
+    Runs in a terminal whose process was killed are ended first, so that nobody waits for them.
     """
     home = Path(settings.dagster_home)
     # Dagster finds its instance by the environment, the processes that it starts too.
@@ -66,24 +67,21 @@ def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
             f"the Dagster home {home} cannot be written ({error.strerror}): set DAGSTER_HOME"
         ) from None
     with DagsterInstance.get() as instance:
-        for run in instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
-            if not _is_alive(run.tags.get(PROCESS_TAG, "")):
-                instance.report_run_failed(run, "The process of this run ended without a word.")
+        _end_killed_runs(instance)
         yield instance
 
 
 def days_to_run(settings: Settings, instance: DagsterInstance) -> list[date]:
     """The days that have something new, ascending.
 
-    A day does when landing objects of it are not in the raw tables, when raw rows of it are not in
-    the cleaned ones, or when a run of it did not succeed and no later one made what it should have.
+    A day does when something that arrived on it is not in the raw tables, when raw rows of it are
+    not in the cleaned ones, or when a run of it did not succeed and no later one made what it
+    should have.
     """
     places = places_of(settings)
     with Engine(settings.engine, places) as engine:
         lake = Lake(engine.session, places.lake)
-        arrived = {
-            arrival.day for table in in_schema("raw") for arrival in pending(lake, places, table)
-        }
+        arrived = {day for table in in_schema("raw") for day in days_arrived(lake, places, table)}
         behind = {row["day"] for row in days_behind(TableRows(lake, ())).collect()}
     today = datetime.now(UTC).date()
     return sorted(day for day in arrived | behind | _unfinished_days(instance) if day <= today)
@@ -106,11 +104,7 @@ def run(
 
     ``on_event`` is called with each event of the run as it happens.
     """
-    tags = {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"}
-    if len(days) == 1:
-        tags[_PARTITION] = days[0].isoformat()
-    elif days:
-        tags |= dict(zip(_RANGE, (days[0].isoformat(), days[-1].isoformat()), strict=True))
+    tags = {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"} | tags_of(days)
     run_id = str(uuid.uuid4())
     failures: list[str] = []
 
@@ -120,13 +114,19 @@ def run(
             return
         if event.event_type == DagsterEventType.STEP_FAILURE:
             failures.append(_reason(event))
+        elif event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            # One that blocks fails its step, which says so itself.
+            if not check.passed and is_error(check.severity) and not check.blocking:
+                failures.append(
+                    f"{check.asset_key.to_user_string()}:{check.check_name}: {check.description}"
+                )
         on_event(event)
 
     instance.add_event_listener(run_id, listen)
-    result = (
-        defs()
-        .resolve_job_def(JOB)
-        .execute_in_process(
+    job = defs().resolve_job_def(JOB)
+    with _ending_killed_runs(instance):
+        result = job.execute_in_process(
             instance=instance,
             asset_selection=list(assets),
             tags=tags,
@@ -135,8 +135,12 @@ def run(
             # Dagster's own console log would bury what the user wants; the event log has it.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
-    )
-    return RunResult(run_id, result.success, failures)
+    return RunResult(run_id, result.success and not failures, failures)
+
+
+def is_error(severity: dg.AssetCheckSeverity) -> bool:
+    """Whether a check that fails is an error, and not a warning."""
+    return severity == dg.AssetCheckSeverity.ERROR
 
 
 def consecutive(days: Iterable[date]) -> list[list[date]]:
@@ -186,6 +190,32 @@ def is_daily(asset: dg.AssetKey) -> bool:
     return TABLES[table_name(asset)].daily
 
 
+@contextmanager
+def _ending_killed_runs(instance: DagsterInstance) -> Iterator[None]:
+    """End killed runs while the block works: its run may wait for the tables of one."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(_LOOK_SECONDS):
+            _end_killed_runs(instance)
+
+    watch = threading.Thread(target=look)
+    watch.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watch.join()
+
+
+def _end_killed_runs(instance: DagsterInstance) -> None:
+    """Mark the runs in a terminal whose process is gone as failed, and free what they held."""
+    for run in instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
+        if not is_alive(run.tags.get(PROCESS_TAG, "")):
+            instance.report_run_failed(run, "The process of this run ended without a word.")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
 def _unfinished_days(instance: DagsterInstance) -> set[date]:
     """The days of runs that did not succeed and that no later runs made up for."""
     made: dict[date, set[dg.AssetKey]] = {}
@@ -193,22 +223,13 @@ def _unfinished_days(instance: DagsterInstance) -> set[date]:
     everything = set(map(asset_key, TABLES))
     for run in instance.get_runs():  # newest first
         assets = set(run.asset_selection or everything)
-        for day in _days_of(run):
+        for day in days_of(run):
             later = made.setdefault(day, set())
             if run.status == DagsterRunStatus.SUCCESS:
                 later |= assets
             elif not assets <= later:
                 unfinished.add(day)
     return unfinished
-
-
-def _days_of(run: dg.DagsterRun) -> list[date]:
-    first = run.tags.get(_PARTITION) or run.tags.get(_RANGE[0])
-    last = run.tags.get(_PARTITION) or run.tags.get(_RANGE[1])
-    if not first or not last:
-        return []
-    start, end = date.fromisoformat(first), date.fromisoformat(last)
-    return [start + timedelta(days=past) for past in range((end - start).days + 1)]
 
 
 def _keys(schema: str) -> list[dg.AssetKey]:
@@ -226,20 +247,6 @@ def _last_made(instance: DagsterInstance, asset: dg.AssetKey) -> int:
     event = instance.get_latest_materialization_event(asset)
     found = instance.fetch_materializations(asset, limit=1).records if event else []
     return found[0].storage_id if found else -1
-
-
-def _is_alive(process: str) -> bool:
-    """Whether the process of a run may still work: it is on another machine, unknown, or there."""
-    host, _, pid = process.rpartition(":")
-    if not host or host != socket.gethostname():
-        return True
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _reason(event: dg.DagsterEvent) -> str:

@@ -108,7 +108,7 @@ def _print(event: dg.DagsterEvent, console: Console) -> None:
     elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
         check = event.asset_check_evaluation_data
         if not check.passed:
-            word = "[red]FAILED[/]" if check.blocking else "[yellow]warning[/]"
+            word = "[red]FAILED[/]" if runs.is_error(check.severity) else "[yellow]warning[/]"
             console.print(
                 f"    {word} {check.asset_key.to_user_string()}:{check.check_name}: "
                 f"{check.description}"

@@ -8,6 +8,7 @@ import dagster as dg
 from pinterest_platform.defs.resources import EngineResource
 from pinterest_platform.engines.request import Checked, Made, NotMade, Outcome, Request
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.launcher import PROCESS_TAG
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Table
 
@@ -18,6 +19,14 @@ OWNERS = ["team:data-platform"]
 FRESHNESS = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(hours=48), warn_window=timedelta(hours=26)
 )
+
+# As the workflow that this replaces: what is out of reach for minutes is waited for. No
+# RetryPolicy: Dagster applies one to a step that somebody interrupted, too.
+RETRIES = 3
+RETRY_SECONDS = 120
+
+# The metadata of a raw table that say how far it was filled; the sensors read them.
+REACHED = "reached"
 
 Event = dg.MaterializeResult[None] | dg.AssetCheckResult
 
@@ -59,7 +68,7 @@ def check_specs(tables: Iterable[Table]) -> list[dg.AssetCheckSpec]:
             check.name,
             asset=asset_key(table.full_name),
             description=check.description,
-            blocking=check.severity == "error",
+            blocking=check.severity == "error" and check.blocking,
             metadata={"severity": check.severity, "offends": check.offends},
         )
         for table in tables
@@ -71,7 +80,9 @@ def materialise(context: dg.AssetExecutionContext, engine: EngineResource) -> It
     """Make what is selected of a layer and say what happened.
 
     Raises:
-        dagster.Failure: something could not be made, or failed a check of severity error.
+        dagster.RetryRequested: something was out of reach or broke.
+        dagster.Failure: something failed a check of severity error; or something could not be made
+        in a run that was started in a terminal, where somebody waits.
     """
     checks = tuple(
         (table_name(key.asset_key), key.name) for key in context.selected_asset_check_keys
@@ -98,9 +109,21 @@ def materialise(context: dg.AssetExecutionContext, engine: EngineResource) -> It
                 case NotMade():
                     failures.append(_told(outcome))
     except PlatformError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
+        failure = dg.Failure(str(error), allow_retries=False)
+        failure.__cause__ = error
+        if _somebody_waits(context):
+            raise failure from error
+        raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from failure
+    except Exception as error:
+        if _somebody_waits(context):
+            raise
+        raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from error
     if failures:
         raise dg.Failure("; ".join(failures), allow_retries=False)
+
+
+def _somebody_waits(context: dg.AssetExecutionContext) -> bool:
+    return PROCESS_TAG in context.run.tags
 
 
 def _materialised(
@@ -117,6 +140,8 @@ def _materialised(
         "seconds": round(made.seconds, 3),
         **made.facts,
     }
+    if made.reached:
+        metadata[REACHED] = dg.MetadataValue.json(dict(made.reached))
     if made.breakdown:
         metadata["breakdown"] = dg.MetadataValue.md(_as_markdown(made.breakdown))
     key = asset_key(made.table)
@@ -142,7 +167,7 @@ def _checked(checked: Checked) -> dg.AssetCheckResult:
         check_name=checked.check,
         passed=checked.passed,
         severity=severities[checked.severity],
-        description=f"{checked.offending:,} of {checked.looked_at:,} rows offend.",
+        description=checked.told or f"{checked.offending:,} of {checked.looked_at:,} rows offend.",
         metadata=metadata,
     )
 
@@ -154,10 +179,8 @@ def _told(outcome: Outcome) -> str:
             return f"made {outcome.table}: {outcome.total_rows:,} rows, {outcome.seconds:.1f} s"
         case Checked():
             verdict = "passed" if outcome.passed else "failed"
-            return (
-                f"{outcome.table} {verdict} {outcome.check}: "
-                f"{outcome.offending:,} of {outcome.looked_at:,} rows offend"
-            )
+            told = outcome.told or f"{outcome.offending:,} of {outcome.looked_at:,} rows offend"
+            return f"{outcome.table} {verdict} {outcome.check}: {told}"
         case NotMade():
             return f"{outcome.table} was not made, because {outcome.because} failed"
 

@@ -13,6 +13,7 @@ import yaml
 
 from pinterest_platform.definitions import defs
 from pinterest_platform.defs.raw.schedules import daily_partitions
+from pinterest_platform.tables import raw
 from pinterest_platform.tables.catalog import OUTPUTS, TABLES
 from pinterest_platform_tests.process import BIN, Pinterest
 
@@ -29,8 +30,13 @@ def key(table: str) -> dg.AssetKey:
 
 
 def test_every_table_is_an_asset_made_from_its_inputs(graph: Any) -> None:
+    external = {
+        table.full_name: dg.AssetKey([group, kind])
+        for group, tables in (("landing", raw.BATCH), ("streams", raw.STREAM))
+        for kind, table in tables.items()
+    }
     for name, table in TABLES.items():
-        parents = {key(above) for above in table.inputs} or {dg.AssetKey(["landing", table.name])}
+        parents = {key(above) for above in table.inputs} or {external[name]}
         assert graph.get(key(name)).parent_keys == parents, name
 
 
@@ -76,7 +82,7 @@ def test_today_is_a_partition(graph: Any) -> None:
 def test_every_asset_says_what_it_is(graph: Any) -> None:
     for asset in graph.get_all_asset_keys():
         node = graph.get(asset)
-        assert node.description.startswith(("One row: ", "JSON lines of ")), asset
+        assert node.description.startswith(("One row: ", "JSON lines of ", "Records of ")), asset
         assert node.owners, asset
         assert node.group_name == asset.path[0]
         assert node.kinds, asset
@@ -94,7 +100,9 @@ def test_every_check_says_what_it_promises_and_errors_block() -> None:
         for check in table.checks:
             spec = specs[name, check.name]
             assert spec.description == check.description
-            assert spec.blocking == (check.severity == "error")
+            # What has expired is gone, whether or not the rest is carried on.
+            may_block = check.severity == "error" and check.name != "nothing_expired"
+            assert spec.blocking == may_block
 
 
 def test_the_schedule_closes_the_day_that_ended() -> None:
@@ -106,6 +114,25 @@ def test_the_schedule_closes_the_day_that_ended() -> None:
         "15 0 * * *",
         "UTC",
     )
+
+
+def test_sensors_and_schedule_run_without_being_switched_on() -> None:
+    loaded = defs()
+    statuses = {sensor.name: sensor.default_status for sensor in loaded.sensors or []}
+    assert statuses == dict.fromkeys(
+        ("landing_arrivals", "stream_arrivals", "analytics_up_to_date"),
+        dg.DefaultSensorStatus.RUNNING,
+    )
+    assert daily_partitions.default_status == dg.DefaultScheduleStatus.RUNNING
+
+
+def test_each_layer_and_channel_has_a_pool_of_its_own() -> None:
+    steps = {
+        definition.op.name: definition.op.pool
+        for definition in defs().assets or []
+        if isinstance(definition, dg.AssetsDefinition) and definition.is_executable
+    }
+    assert steps == {name: name for name in ("raw_batch", "raw_stream", "cleaned", "analytics")}
 
 
 def test_the_workspace_and_dg_load_the_same_definitions(tmp_path: Path) -> None:

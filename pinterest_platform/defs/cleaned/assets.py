@@ -18,6 +18,7 @@ TABLES = in_schema("cleaned")
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.single_run(),
     can_subset=True,
+    pool="cleaned",
 )
 def cleaned(context: dg.AssetExecutionContext, engine: EngineResource) -> Iterator[Event]:
     """Replace the days of the run."""

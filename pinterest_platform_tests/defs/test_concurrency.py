@@ -1,0 +1,108 @@
+"""Runs at once: no table is written by two of them, and a killed one is in nobody's way."""
+
+import os
+import signal
+import time
+from collections import defaultdict
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from pinterest_platform_tests.landing import land, land_posts, pin
+from pinterest_platform_tests.process import DEADLINE_SECONDS, Pinterest
+
+NOW = datetime.now(UTC)
+TODAY = NOW.date().isoformat()
+STARTED, ENDED = dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS
+
+
+@pytest.fixture
+def pinterest(tmp_path: Path) -> Pinterest:
+    """Four hundred posts of today, nothing made from them."""
+    home = tmp_path / "home"
+    land_posts(home / "landing", range(400), arrived_at=NOW)
+    return Pinterest(home)
+
+
+def spans(instance: dg.DagsterInstance) -> dict[str, list[tuple[float, float]]]:
+    """When each step was at work, in all runs, in order."""
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for run in instance.get_runs():
+        began: dict[str, float] = {}
+        for entry in instance.all_logs(run.run_id, of_type={STARTED, ENDED}):
+            event = entry.dagster_event
+            assert event
+            assert event.step_key
+            if event.event_type == STARTED:
+                began[event.step_key] = entry.timestamp
+            else:
+                found[event.step_key].append((began[event.step_key], entry.timestamp))
+    return {step: sorted(times) for step, times in found.items()}
+
+
+def test_two_runs_of_a_day_at_once_take_turns(pinterest: Pinterest) -> None:
+    # So that the two do not meet while the instance is made.
+    assert pinterest("run", "--day", TODAY, "--select", "raw/pin").returncode == 0
+    land_posts(pinterest.home / "landing", range(400, 800), offset=400, arrived_at=NOW)
+    processes = [pinterest.start("run", "--day", TODAY) for _ in range(2)]
+    for process in processes:
+        said = process.communicate(timeout=DEADLINE_SECONDS)
+        assert process.returncode == 0, said
+    assert pinterest.query(
+        "SELECT count(*) AS n, count(DISTINCT offset_or_sequence_number) AS keys FROM raw.pin"
+    ) == [{"n": 800, "keys": 800}]
+    with dg.DagsterInstance.from_config(str(pinterest.home / "dagster")) as instance:
+        steps = spans(instance)
+    assert {step: len(times) for step, times in steps.items() if step != "raw_batch"} == {
+        "raw_stream": 2,
+        "cleaned": 2,
+        "analytics": 2,
+    }
+    for step, times in steps.items():
+        for (_, ended), (began, _) in pairwise(times):
+            assert ended <= began, step
+
+
+def killed_at_work(pinterest: Pinterest) -> None:
+    """A run is killed in the middle of a step."""
+    process = pinterest.start("run", "--day", TODAY)
+    assert process.stdout
+    for line in process.stdout:
+        if "raw/pin" in line:
+            break
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def test_a_killed_run_does_not_block_the_next(pinterest: Pinterest) -> None:
+    killed_at_work(pinterest)
+    ran = pinterest("run", "--day", TODAY)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_a_run_that_waits_goes_on_when_the_one_it_waits_for_is_killed(
+    pinterest: Pinterest,
+) -> None:
+    """The first is stopped in the middle of a step, so that the second has to wait for it."""
+    assert pinterest("run", "--day", TODAY, "--select", "raw/pin").returncode == 0
+    for ind in range(1500):
+        land(pinterest.home / "landing", "pinterest.geo", 400 + ind, [pin(ind)], arrived_at=NOW)
+    first = pinterest.start("run", "--day", TODAY)
+    assert first.stdout
+    for line in first.stdout:
+        if "raw/pin" in line:
+            break
+    first.send_signal(signal.SIGSTOP)
+    second = pinterest.start("run", "--day", TODAY)
+    with dg.DagsterInstance.from_config(str(pinterest.home / "dagster")) as instance:
+        events = instance.event_log_storage
+        while not events.get_concurrency_info("raw_batch").pending_step_count:
+            assert second.poll() is None, "it did not wait"
+            time.sleep(0.1)
+    os.kill(first.pid, signal.SIGKILL)
+    first.communicate()
+    said = second.communicate(timeout=DEADLINE_SECONDS)
+    assert second.returncode == 0, said
