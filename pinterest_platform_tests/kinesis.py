@@ -34,12 +34,13 @@ class Shard:
 
 @dataclass
 class Stream:
-    """A stream; ``empty_pages`` are given before each page that has records."""
+    """A stream; ``empty_pages`` are given before each page of ``page_records`` at most."""
 
     created_at: datetime
     shards: dict[str, Shard]
     retention: timedelta = timedelta(days=7)
     empty_pages: int = 0
+    page_records: int = 10_000
 
     def put(self, arrived_at: datetime, *values: Any, shard: str = "shard-0") -> None:
         """Add records that arrived at some time; what is not bytes becomes JSON."""
@@ -91,7 +92,7 @@ class TurnedKinesis:
         shard = stream.shards[iterator["shard"]]
         kept = [record for record in _kept(stream, shard) if record[0] >= iterator["from"]]
         empty = iterator["empty"] if kept else 0
-        page = [] if empty else kept[:limit]
+        page = [] if empty else kept[: min(limit, stream.page_records)]
         rest = kept[len(page) :]
         following = iterator | {
             "from": page[-1][0] + 1 if page else iterator["from"],
@@ -150,11 +151,16 @@ def turned_kinesis() -> Iterator[tuple[TurnedKinesis, dict[str, str]]]:
     kinesis = TurnedKinesis()
     handler = type("Answering", (_Answering,), {"kinesis": kinesis})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        # A client that keeps its connection is not waited for.
+        server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield kinesis, CREDENTIALS | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}"}
-        server.shutdown()
-        thread.join()
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        try:
+            yield kinesis, CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint}
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class _Answering(BaseHTTPRequestHandler):

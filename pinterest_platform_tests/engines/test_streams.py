@@ -93,6 +93,7 @@ def test_what_arrives_out_of_order_around_midnight_is_on_its_own_day_once(
     platform: Platform, kinesis: TurnedKinesis
 ) -> None:
     stream = kinesis.create(STREAM)
+    stream.page_records = 1
     midnight = at(TODAY, 0)
     for seconds in (-20, 3, -10, 5, -1, 8):
         stream.put(midnight + timedelta(seconds=seconds), f"{seconds}".encode())
@@ -103,6 +104,17 @@ def test_what_arrives_out_of_order_around_midnight_is_on_its_own_day_once(
         (str(TODAY), seconds) for seconds in (3, 5, 8)
     }
     assert len(raw_rows(platform)) == 6
+
+
+def test_a_day_is_read_from_its_own_start_where_the_day_before_was_read_further(
+    platform: Platform, kinesis: TurnedKinesis
+) -> None:
+    stream = kinesis.create(STREAM)
+    stream.put(at(TODAY, 0) + timedelta(seconds=3), b"3")
+    stream.put(at(TODAY, 0) - timedelta(seconds=10), b"-10")
+    platform.build([TABLE], [YESTERDAY])
+    platform.build([TABLE], [YESTERDAY, TODAY])
+    assert raw_rows(platform) == [(str(YESTERDAY), "-10"), (str(TODAY), "3")]
 
 
 def test_a_record_of_a_mebibyte_arrives_whole(platform: Platform, kinesis: TurnedKinesis) -> None:

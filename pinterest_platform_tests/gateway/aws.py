@@ -95,9 +95,11 @@ def running_aws() -> Iterator[tuple[Aws, dict[str, str]]]:
             thread = threading.Thread(target=between.serve_forever, kwargs={"poll_interval": 0.01})
             thread.start()
             endpoint = f"http://127.0.0.1:{between.server_port}"
-            yield aws, CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": REGION}
-            between.shutdown()
-            thread.join()
+            try:
+                yield aws, CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": REGION}
+            finally:
+                between.shutdown()
+                thread.join()
 
 
 class _Between(BaseHTTPRequestHandler):
