@@ -1,7 +1,9 @@
 """How tables become assets: specs, checks and events, all derived from the tables' contracts."""
 
+import fcntl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from pathlib import Path
 
 import dagster as dg
 
@@ -95,7 +97,7 @@ def materialise(context: dg.AssetExecutionContext, engine: EngineResource) -> It
     request = Request(tables, checks, days)
     failures: list[str] = []
     try:
-        for outcome in engine.build(request):
+        for outcome in _alone(context, engine.build(request)):
             match outcome:
                 case Made():
                     context.log.info(_told(outcome))
@@ -120,6 +122,19 @@ def materialise(context: dg.AssetExecutionContext, engine: EngineResource) -> It
         raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from error
     if failures:
         raise dg.Failure("; ".join(failures), allow_retries=False)
+
+
+def _alone(context: dg.AssetExecutionContext, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+    """The outcomes, while no other process on this machine works on the tables of the step.
+
+    The step's pool says so, but Dagster's SQLite storage, which knows no row locks, gives a pool's
+    one slot to two steps that ask for it in the same instant.
+    """
+    lock = Path(context.instance.storage_directory()) / f"{context.op_def.name}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield from outcomes
 
 
 def _somebody_waits(context: dg.AssetExecutionContext) -> bool:

@@ -16,7 +16,8 @@ from pinterest_platform_tests.process import DEADLINE_SECONDS, Pinterest
 
 NOW = datetime.now(UTC)
 TODAY = NOW.date().isoformat()
-STARTED, ENDED = dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS
+MADE = dg.DagsterEventType.ASSET_MATERIALIZATION
+CHECKED = dg.DagsterEventType.ASSET_CHECK_EVALUATION
 
 
 @pytest.fixture
@@ -28,18 +29,20 @@ def pinterest(tmp_path: Path) -> Pinterest:
 
 
 def spans(instance: dg.DagsterInstance) -> dict[str, list[tuple[float, float]]]:
-    """When each step was at work, in all runs, in order."""
+    """When each step was at work on its tables, in all runs, in order."""
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for run in instance.get_runs():
-        began: dict[str, float] = {}
-        for entry in instance.all_logs(run.run_id, of_type={STARTED, ENDED}):
+        times: dict[str, list[float]] = defaultdict(list)
+        for entry in instance.all_logs(run.run_id, of_type={MADE, CHECKED}):
             event = entry.dagster_event
             assert event
             assert event.step_key
-            if event.event_type == STARTED:
-                began[event.step_key] = entry.timestamp
-            else:
-                found[event.step_key].append((began[event.step_key], entry.timestamp))
+            times[event.step_key].append(entry.timestamp)
+            if event.event_type == MADE:
+                made = event.step_materialization_data.materialization
+                times[event.step_key].append(entry.timestamp - made.metadata["seconds"].value)  # type: ignore[operator]
+        for step, at in times.items():
+            found[step].append((min(at), max(at)))
     return {step: sorted(times) for step, times in found.items()}
 
 

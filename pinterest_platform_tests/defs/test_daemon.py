@@ -173,6 +173,11 @@ def test_a_backfill_of_thirty_days_is_one_run_and_one_of_the_analytics(
     assert analytics.run_id in {made.run_id for made in daemon.materialisations("analytics/posts")}
 
 
+def is_retry(daemon: Daemon, run_id: str) -> bool:
+    run = daemon.instance.get_run_by_id(run_id)
+    return run is not None and "dagster/retry_number" in run.tags
+
+
 def test_the_analytics_were_never_made_twice_from_the_same(daemon: Daemon) -> None:
     """After all of the above: between two makings of them, what they are made from was made."""
     until_looked_again(daemon, "analytics_up_to_date")
@@ -182,9 +187,12 @@ def test_the_analytics_were_never_made_twice_from_the_same(daemon: Daemon) -> No
         for table in ("pins", "geolocations", "users")
         for record in daemon.materialisations(f"cleaned/{table}")
     ]
-    posts = sorted(record.storage_id for record in daemon.materialisations("analytics/posts"))
+    makings = daemon.materialisations("analytics/posts")
+    posts = sorted(record.storage_id for record in makings)
+    # A run that was killed in its last step makes all of that step again.
+    again = {record.storage_id for record in makings if is_retry(daemon, record.run_id)}
     for earlier, later in pairwise(posts):
-        assert any(earlier < made < later for made in above)
+        assert later in again or any(earlier < made < later for made in above)
     assert max(above) < posts[-1]
 
 
