@@ -20,7 +20,7 @@ from pinterest_platform.defs.layers import asset_key, table_name
 from pinterest_platform.defs.partitions import days_of, tags_of
 from pinterest_platform.defs.ticks import JOB
 from pinterest_platform.engines.build import TableRows
-from pinterest_platform.engines.engine import Engine, places_of
+from pinterest_platform.engines.engine import engine_of
 from pinterest_platform.engines.ingest import days_arrived
 from pinterest_platform.engines.lake import Lake
 from pinterest_platform.errors import PlatformError
@@ -78,8 +78,8 @@ def days_to_run(settings: Settings, instance: DagsterInstance) -> list[date]:
     not in the cleaned ones, or when a run of it did not succeed and no later one made what it
     should have.
     """
-    places = places_of(settings)
-    with Engine(settings.engine, places) as engine:
+    with engine_of(settings) as engine:
+        places = engine.places
         lake = Lake(engine.session, places.lake)
         arrived = {day for table in in_schema("raw") for day in days_arrived(lake, places, table)}
         behind = {row["day"] for row in days_behind(TableRows(lake, ())).collect()}

@@ -3,11 +3,16 @@
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pinterest_platform.errors import PlatformError
+
+# What Unity Catalog takes without quotes, and what no SQL can hide in.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+OptionalName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]*$")]
 
 
 class Settings(BaseSettings):
@@ -25,7 +30,9 @@ class Settings(BaseSettings):
     )
 
     home: Path = Path(".pinterest")
-    engine: Literal["sail"] = "sail"
+    engine: Literal["sail", "spark", "connect", "databricks"] = "sail"
+    # It may hold a token.
+    spark_remote: SecretStr = SecretStr("")
     lake: str = ""
     landing: str = ""
     start_date: date = date(2026, 1, 1)
@@ -39,9 +46,30 @@ class Settings(BaseSettings):
     aws_region: Annotated[
         str, Field(validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"))
     ] = ""
+    databricks_compute: Literal["serverless", "new_cluster", "existing_cluster"] = "serverless"
+    databricks_cluster_id: str = ""
+    databricks_node_type: str = ""
+    databricks_workers: Annotated[int, Field(ge=0)] = 1
+    # The oldest runtime with all that the transforms and data sources use is 16.4 (Spark 3.5 with
+    # Spark 4's Python data sources); this is the long-term one with Spark 4.
+    databricks_spark_version: str = "17.3.x-scala2.13"
+    databricks_instance_profile: str = ""
+    databricks_catalog: Name = "main"
+    databricks_schema_prefix: OptionalName = ""
+    databricks_volume: Annotated[str, Field(pattern=r"^(/Volumes(/[A-Za-z0-9_-]+){3,})?$")] = ""
+    databricks_service_credential: str = ""
+    databricks_secret_scope: str = ""
     # First and last year that the outputs look at, written 2018-2022.
     post_years: Annotated[tuple[int, int], NoDecode] = (2018, 2022)
     joining_years: Annotated[tuple[int, int], NoDecode] = (2015, 2020)
+
+    @field_validator("spark_remote")
+    @classmethod
+    def _is_connect_url(cls, remote: SecretStr) -> SecretStr:
+        url = remote.get_secret_value()
+        if url and not (url.startswith("sc://") and urlsplit(url).hostname):
+            raise ValueError("a Spark Connect server is written sc://host:port")
+        return remote
 
     @field_validator("post_years", "joining_years", mode="before")
     @classmethod

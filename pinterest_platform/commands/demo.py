@@ -18,7 +18,7 @@ from pinterest_platform.commands.console import as_table, wide_console
 from pinterest_platform.commands.run import materialise
 from pinterest_platform.emulator.seeding import seed_database
 from pinterest_platform.emulator.sending import Sent, emulate
-from pinterest_platform.engines.engine import Engine, places_of
+from pinterest_platform.engines.engine import engine_of
 from pinterest_platform.engines.query import query
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.processes import in_environment
@@ -151,7 +151,7 @@ def _post(settings: Settings, console: Console) -> int:
 
 
 def _show_results(settings: Settings, console: Console) -> None:
-    with Engine(settings.engine, places_of(settings)) as engine:
+    with engine_of(settings) as engine:
         for table in OUTPUTS:
             order = ", ".join(table.column_names)
             answer = query(engine, f"SELECT * FROM {table.full_name} ORDER BY {order}")

@@ -8,7 +8,7 @@ import click
 import pyarrow as pa
 
 from pinterest_platform.commands.console import as_table, plain, wide_console
-from pinterest_platform.engines.engine import Engine, places_of
+from pinterest_platform.engines.engine import engine_of
 from pinterest_platform.engines.query import query
 from pinterest_platform.settings import load
 
@@ -25,7 +25,7 @@ from pinterest_platform.settings import load
 def command(sql: str, form: str) -> None:
     """Run a query over the lake; tables are raw.pin, cleaned.pins, analytics.posts, ..."""
     settings = load()
-    with Engine(settings.engine, places_of(settings)) as engine:
+    with engine_of(settings) as engine:
         answer = query(engine, sql)
     if form == "table":
         wide_console().print(as_table(answer))

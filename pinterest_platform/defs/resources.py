@@ -25,6 +25,9 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     parameters: dict[str, list[int]]
     streams: dict[str, str]
     region: str
+    # Where the engine connect finds its server. It may hold a token, so that what Dagster shows is
+    # the name of the environment variable.
+    remote: str
 
     _engine: Engine = PrivateAttr()
 
@@ -41,6 +44,7 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             parameters={name: list(value) for name, value in places.parameters.items()},
             streams=places.streams,
             region=places.region,
+            remote=dg.EnvVar("PINTEREST_SPARK_REMOTE") if settings.spark_remote else "",
         )
 
     @override
@@ -55,7 +59,7 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             self.streams,
             self.region,
         )
-        with Engine(self.name, places) as engine:
+        with Engine(self.name, places, self.remote) as engine:
             self._engine = engine
             yield self
 

@@ -21,6 +21,7 @@ from pinterest_platform.engines.request import (
     Request,
 )
 from pinterest_platform.engines.streams import readings
+from pinterest_platform.engines.unity import lake_of
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Check, Rows, Table
 
@@ -39,7 +40,7 @@ def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Out
     Raises:
         PlatformError: the landing place or the lake cannot be read or written.
     """
-    lake = Lake(spark, places.lake)
+    lake = lake_of(spark, places.lake)
     rows = TableRows(lake, request.days, partial(readings, spark, lake, places))
     failed: dict[str, str] = {}
     for name, table in TABLES.items():

@@ -1,17 +1,18 @@
-"""The engines there are, and the one thing that an engine does: build tables."""
+"""The engines that work in a session of this process, and the one thing that an engine does."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from typing import Self
 
 from pyspark.sql import SparkSession
 
 from pinterest_platform.engines.build import build
+from pinterest_platform.engines.connect import connect_session
 from pinterest_platform.engines.request import Outcome, Places, Request
 from pinterest_platform.engines.sail import sail_session
+from pinterest_platform.engines.spark import spark_session
+from pinterest_platform.errors import PlatformError
 from pinterest_platform.settings import Settings
-
-SESSIONS: dict[str, Callable[[], AbstractContextManager[SparkSession]]] = {"sail": sail_session}
 
 
 def places_of(settings: Settings) -> Places:
@@ -27,16 +28,41 @@ def places_of(settings: Settings) -> Places:
     )
 
 
+def engine_of(settings: Settings) -> "Engine":
+    """The engine that the settings ask for, when it works in a session of this process.
+
+    Raises:
+        PlatformError: it does not.
+    """
+    remote = settings.spark_remote.get_secret_value()
+    return Engine(settings.engine, places_of(settings), remote)
+
+
 class Engine:
     """Builds tables in one Spark session, from the first request to the end of the block.
 
+    ``remote`` is the Spark Connect server of the engine ``connect``.
+
     >>> with Engine("sail", places) as engine:
     ...     for outcome in engine.build(request): ...
+
+    Raises:
+        PlatformError: the engine has no session here; or, when it is needed, no session can be had.
     """
 
-    def __init__(self, name: str, places: Places) -> None:
+    def __init__(self, name: str, places: Places, remote: str = "") -> None:
+        if name == "databricks":
+            raise PlatformError(
+                "the tables of the engine databricks are in Unity Catalog, which only Databricks "
+                "reads: name the days of a run (--day, --from, --to), and query in its SQL editor"
+            )
+        if name == "connect" and not remote:
+            raise PlatformError(
+                "the engine connect needs a server: set PINTEREST_SPARK_REMOTE to sc://host:port"
+            )
         self.places = places
-        self._open = SESSIONS[name]
+        self.name = name
+        self._remote = remote
         self._stack = ExitStack()
         self._session: SparkSession | None = None
 
@@ -58,3 +84,13 @@ class Engine:
     def build(self, request: Request) -> Iterator[Outcome]:
         """Make tables and run checks; see ``build.build``."""
         return build(self.session, self.places, request)
+
+    def _open(self) -> AbstractContextManager[SparkSession]:
+        match self.name:
+            case "spark":
+                # Landing objects are read by Python data sources, which bring their own client.
+                return spark_session(on_s3=self.places.lake.startswith("s3://"))
+            case "connect":
+                return connect_session(self._remote, self.places.lake)
+            case _:
+                return sail_session()

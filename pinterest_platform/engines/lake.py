@@ -2,18 +2,19 @@
 
 import random
 import time
+import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import date
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
+from pinterest_platform.engines.spool import spool_folder
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.tables.contract import Table
 
@@ -33,10 +34,6 @@ _OVERTAKEN = (
     "DELTA_CONC",
 )
 
-# The setting of a session that names a folder which its engine shares with this process. Engines
-# on other machines have none.
-SPOOL = "pinterest.spool"
-
 T = TypeVar("T")
 
 
@@ -49,15 +46,13 @@ class Lake:
         self._made: set[str] = set()
 
     def location(self, table: Table) -> str:
-        """Where the table's files are."""
+        """Where the table is."""
         return f"{self._root}/{table.schema}/{table.name}"
 
     def read(self, table: Table) -> DataFrame:
         """The whole table; empty when it was never written."""
         self._make(table)
-        return (
-            self._spark.read.format("delta").load(self.location(table)).select(*table.column_names)
-        )
+        return self._load(table).select(*table.column_names)
 
     def add(self, table: Table, rows: Callable[[], DataFrame], days: Collection[date]) -> None:
         """Add the rows of ``days`` whose key the table does not hold for their day."""
@@ -72,11 +67,11 @@ class Lake:
                         f"held.day IN ({_listed(days)})",
                     ]
                 )
-                new_rows().createOrReplaceTempView("new_rows")
-                self._spark.sql(
-                    f"MERGE INTO delta.`{self.location(table)}` AS held "
-                    f"USING new_rows AS new ON {on} WHEN NOT MATCHED THEN INSERT *"
-                ).collect()
+                with self._view(new_rows()) as view:
+                    self._spark.sql(
+                        f"MERGE INTO {self._sql_name(table)} AS held "
+                        f"USING {view} AS new ON {on} WHEN NOT MATCHED THEN INSERT *"
+                    ).collect()
 
             if to_add is not None:
                 retried(partial(merge, to_add))
@@ -86,20 +81,11 @@ class Lake:
     ) -> None:
         """Replace what the table holds for ``days``; other days stay as they are."""
         condition = f"day IN ({_listed(days)})"
-
-        def replace() -> None:
-            # Filtered, because not every engine refuses rows outside of the condition.
-            (
-                _typed(table, rows())
-                .where(condition)
-                .write.format("delta")
-                .mode("overwrite")
-                .option("replaceWhere", condition)
-                .save(self.location(table))
-            )
-
         self._make(table)
-        retried(replace)
+        # Filtered, because not every engine refuses rows outside of the condition.
+        retried(
+            lambda: self._replace_where(table, _typed(table, rows()).where(condition), condition)
+        )
 
     def replace(self, table: Table, rows: Callable[[], DataFrame]) -> None:
         """Replace the whole table.
@@ -109,17 +95,16 @@ class Lake:
 
         def replace() -> None:
             typed = _typed(table, rows())
-            (
+            self._save(
                 (_in_order(typed) if table.ordered else typed)
                 .write.format("delta")
                 .mode("overwrite")
-                .option("overwriteSchema", str(outdated).lower())
-                .save(self.location(table))
+                .option("overwriteSchema", str(outdated).lower()),
+                table,
             )
 
         self._make(table)
-        held = self._spark.read.format("delta").load(self.location(table))
-        outdated = tuple(held.columns) != table.column_names
+        outdated = tuple(self._load(table).columns) != table.column_names
         retried(replace)
 
     def exists(self, table: Table) -> bool:
@@ -129,7 +114,7 @@ class Lake:
             PlatformError: the lake cannot be reached.
         """
         try:
-            return bool(self._spark.read.format("delta").load(self.location(table)).columns)
+            return bool(self._load(table).columns)
         except AnalysisException:
             return False
         except PySparkException as error:
@@ -145,6 +130,46 @@ class Lake:
             f"LOCATION '{self.location(table)}'"
         ).collect()
 
+    def _load(self, table: Table) -> DataFrame:
+        return self._spark.read.format("delta").load(self.location(table))
+
+    def _save(self, writer: DataFrameWriter, table: Table) -> None:
+        writer.save(self.location(table))
+
+    def _sql_name(self, table: Table) -> str:
+        return f"delta.`{self.location(table)}`"
+
+    def _replace_where(self, table: Table, rows: DataFrame, condition: str) -> None:
+        writer = rows.write.format("delta").mode("overwrite").option("replaceWhere", condition)
+        self._save(writer, table)
+
+    def _make_schema(self, table: Table) -> None:
+        """Make what tables of this schema lie in."""
+        if self._root.startswith("s3://"):
+            return
+        try:
+            Path(self.location(table)).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PlatformError(
+                f"the lake {self._root} cannot be written ({error.strerror}): set PINTEREST_LAKE"
+            ) from None
+
+    def _out_of_reach(self, done: str, error: PySparkException) -> PlatformError:
+        return PlatformError(
+            f"the lake {self._root} cannot be {done} ({first_line(error)}): "
+            "set PINTEREST_LAKE, AWS_ENDPOINT_URL, AWS_REGION and the AWS credentials"
+        )
+
+    @contextmanager
+    def _view(self, rows: DataFrame) -> Iterator[str]:
+        """A name for the rows in SQL, which no other thread of the session has."""
+        name = f"rows_{uuid.uuid4().hex}"
+        rows.createOrReplaceTempView(name)
+        try:
+            yield name
+        finally:
+            self._spark.catalog.dropTempView(name)
+
     @contextmanager
     def _read_once(
         self, table: Table, rows: Callable[[], DataFrame]
@@ -154,11 +179,10 @@ class Lake:
         Sail takes the source of a merge twice, and a merge that another writer overtook begins
         anew: too often for a shard that allows five reads a second.
         """
-        spool = self._spark.conf.get(SPOOL, "")
-        if not spool:
-            yield lambda: _typed(table, rows())
-            return
-        with TemporaryDirectory(dir=spool) as folder:
+        with spool_folder(self._spark) as folder:
+            if folder is None:
+                yield lambda: _typed(table, rows())
+                return
             _typed(table, rows()).write.mode("overwrite").parquet(folder)
             spooled = self._spark.read.schema(table.ddl).parquet(folder)
             yield (lambda: spooled) if spooled.limit(1).collect() else None
@@ -167,32 +191,19 @@ class Lake:
         """Make the table, empty, unless it exists."""
         if table.full_name in self._made:
             return
-        if not self._root.startswith("s3://"):
-            try:
-                Path(self.location(table)).mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise PlatformError(
-                    f"the lake {self._root} cannot be written ({error.strerror}): "
-                    "set PINTEREST_LAKE"
-                ) from None
 
         def make() -> None:
             writer = self._spark.createDataFrame([], table.ddl).write.format("delta")
             if table.daily:
                 writer = writer.partitionBy("day")
-            writer.mode("ignore").save(self.location(table))
+            self._save(writer.mode("ignore"), table)
 
         try:
+            self._make_schema(table)
             retried(make)
         except PySparkException as error:
             raise self._out_of_reach("written", error) from error
         self._made.add(table.full_name)
-
-    def _out_of_reach(self, done: str, error: PySparkException) -> PlatformError:
-        return PlatformError(
-            f"the lake {self._root} cannot be {done} ({first_line(error)}): "
-            "set PINTEREST_LAKE, AWS_ENDPOINT_URL, AWS_REGION and the AWS credentials"
-        )
 
 
 def retried(action: Callable[[], T]) -> T:

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from pysail.spark import SparkConnectServer
 from pyspark.sql import SparkSession
 
-from pinterest_platform.engines.lake import SPOOL
+from pinterest_platform.engines.spool import SPOOL
 
 # Closing takes milliseconds.
 CLOSE_SECONDS = 5
@@ -19,24 +19,43 @@ CLOSE_SECONDS = 5
 @contextmanager
 def sail_session() -> Iterator[SparkSession]:
     """Start a Sail server on a free local port, with a session; both end with the block."""
-    # PySpark logs every error that the server answers, with its trace, also those that are handled.
-    logging.getLogger("pyspark.sql.connect.logging").setLevel(logging.CRITICAL)
+    quiet_client()
+    server = sail_server("127.0.0.1", 0)
+    server.start(background=True)
+    try:
+        host, port = server.listening_address
+        spark = SparkSession.builder.remote(f"sc://{host}:{port}").create()
+        with closing(spark), TemporaryDirectory(prefix="pinterest-") as spool:
+            spark.conf.set("spark.sql.session.timeZone", "UTC")
+            spark.conf.set(SPOOL, spool)
+            yield spark
+    finally:
+        server.stop()
+
+
+def sail_server(host: str, port: int) -> SparkConnectServer:
+    """A Sail server that is not started yet; port 0 is a free one."""
     # Sail logs to standard error; its information lines would bury what a user wants to read.
     os.environ.setdefault("RUST_LOG", "error")
     # An S3 endpoint on this machine speaks plain HTTP; without one it is HTTPS all the same.
     os.environ.setdefault("AWS_ALLOW_HTTP", "true")
-    server = SparkConnectServer("127.0.0.1", 0)
-    server.start(background=True)
-    host, port = server.listening_address
-    spark = SparkSession.builder.remote(f"sc://{host}:{port}").create()
+    return SparkConnectServer(host, port)
+
+
+def quiet_client() -> None:
+    """Keep PySpark from logging every error that a server answers, also those that are handled."""
+    logging.getLogger("pyspark.sql.connect.logging").setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def closing(spark: SparkSession) -> Iterator[None]:
+    """Close a session with the block, and do not wait for ever for the server's answer.
+
+    A call that Ctrl-C cut off can keep the channel from closing.
+    """
     try:
-        spark.conf.set("spark.sql.session.timeZone", "UTC")
-        with TemporaryDirectory(prefix="pinterest-") as spool:
-            spark.conf.set(SPOOL, spool)
-            yield spark
+        yield
     finally:
-        # A call that Ctrl-C cut off can keep the channel from closing; without the server it ends.
-        closing = threading.Thread(target=spark.stop, daemon=True)
-        closing.start()
-        closing.join(CLOSE_SECONDS)
-        server.stop()
+        thread = threading.Thread(target=spark.stop, daemon=True)
+        thread.start()
+        thread.join(CLOSE_SECONDS)

@@ -1,0 +1,74 @@
+"""The engine ``connect``: any Spark Connect server, of Apache Spark or of Sail, wherever it is."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from pinterest_platform.engines.lake import first_line
+from pinterest_platform.engines.sail import closing, quiet_client
+from pinterest_platform.engines.spool import SPOOL
+from pinterest_platform.errors import PlatformError
+
+# What a URL without a port means (pyspark, DefaultChannelBuilder).
+_PORT = 15002
+
+# A server that does not take a connection in this time is not there. PySpark itself would go on
+# trying for ten minutes.
+_CONNECT_SECONDS = 10
+
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+
+
+@contextmanager
+def connect_session(remote: str, lake: str) -> Iterator[SparkSession]:
+    """Open a session on a server; it ends with the block, the server does not.
+
+    Args:
+        remote: ``sc://host:port``, with what the server asks for behind it: ``/;token=...``.
+        lake: the folder or ``s3://`` URL of the lake, which the server must reach, too.
+
+    Raises:
+        PlatformError: there is no such server, or it does not answer. It names host and port only.
+    """
+    quiet_client()
+    address = urlsplit(remote)
+
+    def unusable(reason: str) -> PlatformError:
+        return PlatformError(
+            f"the Spark Connect server at {address.netloc} cannot be used ({reason}): start it, "
+            "or correct PINTEREST_SPARK_REMOTE"
+        )
+
+    try:
+        host = address.hostname or ""
+        socket.create_connection((host, address.port or _PORT), _CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise unusable(str(error)) from None
+    with ExitStack() as stack:
+        try:
+            spark = SparkSession.builder.remote(remote).create()
+            stack.enter_context(closing(spark))
+            spark.conf.set("spark.sql.session.timeZone", "UTC")
+            if _is_sail(spark):
+                spark.conf.set(SPOOL, stack.enter_context(_spool(host, lake)))
+        except PySparkException as error:
+            raise unusable(first_line(error)) from None
+        yield spark
+
+
+def _is_sail(spark: SparkSession) -> bool:
+    """Whether the server is Sail, which gives Spark's version only where a client looks for it."""
+    ((version,),) = spark.sql("SELECT version()").collect()
+    return not str(version).startswith(spark.version)
+
+
+def _spool(host: str, lake: str) -> AbstractContextManager[str]:
+    """A place that this process and the server both reach."""
+    if host in _THIS_MACHINE:
+        return TemporaryDirectory(prefix="pinterest-")
+    return nullcontext(f"{lake}/_spool")
