@@ -20,3 +20,12 @@ class StreamError(PlatformError):
         self.status = status
         self.type = type
         self.message = message
+
+
+class RemoteError(PlatformError):
+    """Work on another system failed: the page to look at, and the traceback there."""
+
+    def __init__(self, message: str, url: str, traceback: str) -> None:
+        super().__init__(message)
+        self.url = url
+        self.traceback = traceback

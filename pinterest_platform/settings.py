@@ -121,6 +121,9 @@ def load() -> Settings:
             "dagster_home": _place(settings.dagster_home, home / "dagster"),
             "lake": _place(settings.lake, home / "lake"),
             "landing": _place(settings.landing, home / "landing"),
+            "databricks_volume": settings.databricks_volume
+            or f"/Volumes/{settings.databricks_catalog}"
+            f"/{settings.databricks_schema_prefix}platform/files",
         }
     )
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import dagster as dg
 
 from pinterest_platform.defs.resources import EngineResource
-from pinterest_platform.engines.request import Checked, Made, NotMade, Outcome, Request
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.engines.request import Checked, Made, NotMade, Outcome, Request, told
+from pinterest_platform.errors import PlatformError, RemoteError
 from pinterest_platform.launcher import PROCESS_TAG
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Table
@@ -97,21 +97,21 @@ def materialise(context: dg.AssetExecutionContext, engine: EngineResource) -> It
     request = Request(tables, checks, days)
     failures: list[str] = []
     try:
-        for outcome in _alone(context, engine.build(request)):
+        for outcome in _alone(context, engine.build(context, request)):
             match outcome:
                 case Made():
-                    context.log.info(_told(outcome))
+                    context.log.info(told(outcome))
                     yield _materialised(context, outcome, engine.lake)
                 case Checked():
                     if not outcome.passed:
-                        context.log.warning(_told(outcome))
+                        context.log.warning(told(outcome))
                     if outcome.stops:
-                        failures.append(_told(outcome))
+                        failures.append(told(outcome))
                     yield _checked(outcome)
                 case NotMade():
-                    failures.append(_told(outcome))
+                    failures.append(told(outcome))
     except PlatformError as error:
-        failure = dg.Failure(str(error), allow_retries=False)
+        failure = dg.Failure(str(error), metadata=_remote(error), allow_retries=False)
         failure.__cause__ = error
         if _somebody_waits(context):
             raise failure from error
@@ -135,6 +135,16 @@ def _alone(context: dg.AssetExecutionContext, outcomes: Iterator[Outcome]) -> It
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield from outcomes
+
+
+def _remote(error: PlatformError) -> dict[str, dg.MetadataValue]:
+    """Where else to look."""
+    if not isinstance(error, RemoteError):
+        return {}
+    return {
+        "remote_run": dg.MetadataValue.url(error.url),
+        "remote_traceback": dg.MetadataValue.md(f"```\n{error.traceback}\n```"),
+    }
 
 
 def _somebody_waits(context: dg.AssetExecutionContext) -> bool:
@@ -185,19 +195,6 @@ def _checked(checked: Checked) -> dg.AssetCheckResult:
         description=checked.told or f"{checked.offending:,} of {checked.looked_at:,} rows offend.",
         metadata=metadata,
     )
-
-
-def _told(outcome: Outcome) -> str:
-    """What happened, in one line."""
-    match outcome:
-        case Made():
-            return f"made {outcome.table}: {outcome.total_rows:,} rows, {outcome.seconds:.1f} s"
-        case Checked():
-            verdict = "passed" if outcome.passed else "failed"
-            told = outcome.told or f"{outcome.offending:,} of {outcome.looked_at:,} rows offend"
-            return f"{outcome.table} {verdict} {outcome.check}: {told}"
-        case NotMade():
-            return f"{outcome.table} was not made, because {outcome.because} failed"
 
 
 def _description(table: Table) -> str:

@@ -3,15 +3,41 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import dagster as dg
 from pydantic import PrivateAttr
 from typing_extensions import override
 
-from pinterest_platform.engines.engine import Engine, places_of
+from pinterest_platform.engines.databricks.messages import Access
+from pinterest_platform.engines.engine import Engine
+from pinterest_platform.engines.places import places_of
 from pinterest_platform.engines.request import Outcome, Places, Request
+from pinterest_platform.errors import PlatformError
 from pinterest_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from pinterest_platform.engines.databricks.engine import DatabricksEngine
+
+
+class DatabricksConfig(dg.Config):
+    """What the engine databricks works on; see ``engines.databricks``. Names only, no secrets."""
+
+    compute: str
+    cluster_id: str
+    node_type: str
+    workers: int
+    spark_version: str
+    instance_profile: str
+    volume: str
+    service_credential: str
+    secret_scope: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """What the settings say."""
+        names = cls.model_fields
+        return cls(**{name: getattr(settings, f"databricks_{name}") for name in names})
 
 
 class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -28,8 +54,9 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     # Where the engine connect finds its server. It may hold a token, so that what Dagster shows is
     # the name of the environment variable.
     remote: str
+    databricks: DatabricksConfig
 
-    _engine: Engine = PrivateAttr()
+    _engine: "Engine | DatabricksEngine" = PrivateAttr()
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -45,6 +72,7 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             streams=places.streams,
             region=places.region,
             remote=dg.EnvVar("PINTEREST_SPARK_REMOTE") if settings.spark_remote else "",
+            databricks=DatabricksConfig.of(settings),
         )
 
     @override
@@ -59,10 +87,40 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             self.streams,
             self.region,
         )
+        if self.name == "databricks":
+            self._engine = self._on_databricks(places)
+            yield self
+            return
         with Engine(self.name, places, self.remote) as engine:
             self._engine = engine
             yield self
 
-    def build(self, request: Request) -> Iterator[Outcome]:
+    def build(self, context: dg.AssetExecutionContext, request: Request) -> Iterator[Outcome]:
         """Make tables and run checks; see ``engines.build``."""
-        return self._engine.build(request)
+        if isinstance(self._engine, Engine):
+            return self._engine.build(request)
+        return self._engine.build(context, request)
+
+    def _on_databricks(self, places: Places) -> "DatabricksEngine":
+        try:
+            # 4 s of imports, and an extra, that no other engine needs.
+            from pinterest_platform.engines.databricks.compute import Compute  # noqa: PLC0415
+            from pinterest_platform.engines.databricks.engine import (  # noqa: PLC0415
+                DatabricksEngine,
+            )
+        except ImportError:
+            raise PlatformError(
+                "the engine databricks needs dagster-databricks: "
+                "pip install 'pinterest_platform[databricks]'"
+            ) from None
+        chosen = self.databricks
+        compute = Compute(
+            chosen.compute,
+            chosen.cluster_id,
+            chosen.node_type,
+            chosen.workers,
+            chosen.spark_version,
+            chosen.instance_profile,
+        )
+        access = Access(chosen.service_credential, chosen.secret_scope)
+        return DatabricksEngine(compute, places, access, chosen.volume)

@@ -8,24 +8,12 @@ from pyspark.sql import SparkSession
 
 from pinterest_platform.engines.build import build
 from pinterest_platform.engines.connect import connect_session
+from pinterest_platform.engines.places import places_of
 from pinterest_platform.engines.request import Outcome, Places, Request
 from pinterest_platform.engines.sail import sail_session
 from pinterest_platform.engines.spark import spark_session
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.settings import Settings
-
-
-def places_of(settings: Settings) -> Places:
-    """The places and limits that the settings name."""
-    return Places(
-        settings.lake,
-        settings.landing,
-        settings.topics,
-        settings.start_date,
-        {"post_years": settings.post_years, "joining_years": settings.joining_years},
-        settings.streams,
-        settings.aws_region,
-    )
 
 
 def engine_of(settings: Settings) -> "Engine":

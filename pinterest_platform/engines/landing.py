@@ -19,6 +19,7 @@ from pinterest_platform.ingest.arrivals import (
 )
 from pinterest_platform.ingest.landing_source import FORMAT, LandingSource, options
 from pinterest_platform.ingest.rows import micros, moment
+from pinterest_platform.ingest.source import carrying
 from pinterest_platform.kinesis import is_configured
 from pinterest_platform.landing import LandingKey, Store, open_store
 from pinterest_platform.tables.contract import Table
@@ -41,7 +42,7 @@ def find(
         last[str(arrival.key.partition)] = max(mine, last.get(str(arrival.key.partition), mine))
     if not todo:
         return Found(facts, reached=lambda: last)
-    spark.dataSource.register(LandingSource)
+    spark.dataSource.register(carrying(LandingSource, places.environment))
     asked = options(places.landing, todo)
     return Found(facts, lambda: spark.read.format(FORMAT).options(**asked).load(), lambda: last)
 

@@ -21,6 +21,9 @@ class Places:
     parameters: dict[str, Any] = field(default_factory=dict)  # of the transforms, by name
     streams: dict[str, str] = field(default_factory=dict)  # kind -> Kinesis stream
     region: str = ""  # of the streams; without one, what AWS's own configuration says
+    # What the processes that read must have in their environment to be let in: credentials, so it
+    # is never printed, and in no message.
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 # Partition or shard -> how far it was read.
@@ -87,9 +90,14 @@ class Checked:
     blocking: bool = True
 
     @property
+    def is_error(self) -> bool:
+        """Whether it failed, and is no mere warning."""
+        return not self.passed and self.severity == "error"
+
+    @property
     def stops(self) -> bool:
         """Whether nothing may be made from the table."""
-        return not self.passed and self.severity == "error" and self.blocking
+        return self.is_error and self.blocking
 
 
 @dataclass(frozen=True)
@@ -101,3 +109,16 @@ class NotMade:
 
 
 Outcome = Made | Checked | NotMade
+
+
+def told(outcome: Outcome) -> str:
+    """What happened, in one line."""
+    match outcome:
+        case Made():
+            return f"made {outcome.table}: {outcome.total_rows:,} rows, {outcome.seconds:.1f} s"
+        case Checked():
+            verdict = "passed" if outcome.passed else "failed"
+            told = outcome.told or f"{outcome.offending:,} of {outcome.looked_at:,} rows offend"
+            return f"{outcome.table} {verdict} {outcome.check}: {told}"
+        case NotMade():
+            return f"{outcome.table} was not made, because {outcome.because} failed"

@@ -14,6 +14,7 @@ from pinterest_platform.ingest.kinesis_source import FORMAT, KinesisSource, opti
 from pinterest_platform.ingest.rows import micros, moment
 from pinterest_platform.ingest.shard_reads import days_with_new, shard_reads
 from pinterest_platform.ingest.shards import Stream, describe
+from pinterest_platform.ingest.source import carrying
 from pinterest_platform.kinesis import Connection, is_configured
 from pinterest_platform.tables import raw
 from pinterest_platform.tables.contract import Table
@@ -43,7 +44,7 @@ def find(
     reads = shard_reads(stream, reached, sorted(days), datetime.now(UTC))
     if not reads:
         return Found({"shards": 0})
-    spark.dataSource.register(KinesisSource)
+    spark.dataSource.register(carrying(KinesisSource, places.environment))
     asked = options(places.region, stream.name, reads)
 
     def reached_now() -> Reached:

@@ -6,17 +6,19 @@ in an option. What has no end yet is read up to the tip of its shard.
 
 import base64
 import json
+import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
+from pyspark.sql.datasource import DataSourceReader, InputPartition
 from typing_extensions import override
 
 from pinterest_platform.ingest.rows import DDL, SCHEMA, micros, moment, text_or_bytes
 from pinterest_platform.ingest.shard_reads import DISORDER, ShardRead, Span
 from pinterest_platform.ingest.shards import Position, Record, Shard, pages
+from pinterest_platform.ingest.source import Source
 from pinterest_platform.kinesis import Connection
 
 FORMAT = "kinesis_records"
@@ -53,7 +55,7 @@ class ShardTask(InputPartition):
         self.read = read
 
 
-class KinesisSource(DataSource):
+class KinesisSource(Source):
     """One row per record: text or bytes, natural key and arrival."""
 
     @classmethod
@@ -67,16 +69,21 @@ class KinesisSource(DataSource):
 
     @override
     def reader(self, schema: Any) -> DataSourceReader:
-        return KinesisReader(self.options["region"], self.options["stream"], self.options["reads"])
+        return KinesisReader(
+            self.options["region"], self.options["stream"], self.options["reads"], self.environment
+        )
 
 
 class KinesisReader(DataSourceReader):
     """Reads shards into Arrow batches, a page each."""
 
-    def __init__(self, region: str, stream: str, packed: str) -> None:
+    def __init__(
+        self, region: str, stream: str, packed: str, environment: Mapping[str, str]
+    ) -> None:
         self._region = region
         self._stream = stream
         self._packed = packed
+        self._environment = environment
 
     @override
     def partitions(self) -> list[ShardTask]:
@@ -85,6 +92,7 @@ class KinesisReader(DataSourceReader):
     @override
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         assert isinstance(partition, ShardTask)  # noqa: S101 - what partitions() made
+        os.environ.update(self._environment)
         shard = partition.read.shard
         kinesis = Connection(self._region or None)
         for span in partition.read.spans:

@@ -6,8 +6,9 @@ often an engine evaluates the plan, it reads the same objects.
 
 import base64
 import json
+import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,11 +17,12 @@ import obstore
 import pyarrow as pa
 import pyarrow.compute as pc
 from obstore.exceptions import BaseError
-from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
+from pyspark.sql.datasource import DataSourceReader, InputPartition
 from typing_extensions import override
 
 from pinterest_platform.ingest.arrivals import Arrival
 from pinterest_platform.ingest.rows import DDL, SCHEMA, micros, moment, text_or_bytes
+from pinterest_platform.ingest.source import Source
 from pinterest_platform.landing import LandingKey, Store, open_store
 
 FORMAT = "landing_objects"
@@ -65,7 +67,7 @@ class Slice(InputPartition):
         self.arrivals = arrivals
 
 
-class LandingSource(DataSource):
+class LandingSource(Source):
     """One row per line of the landing objects: text or bytes, natural key, object and arrival."""
 
     @classmethod
@@ -79,15 +81,16 @@ class LandingSource(DataSource):
 
     @override
     def reader(self, schema: Any) -> DataSourceReader:
-        return LandingReader(self.options["url"], self.options["arrivals"])
+        return LandingReader(self.options["url"], self.options["arrivals"], self.environment)
 
 
 class LandingReader(DataSourceReader):
     """Reads slices of landing objects into Arrow batches."""
 
-    def __init__(self, url: str, packed: str) -> None:
+    def __init__(self, url: str, packed: str, environment: Mapping[str, str]) -> None:
         self._url = url
         self._packed = packed
+        self._environment = environment
 
     @override
     def partitions(self) -> list[Slice]:
@@ -96,6 +99,7 @@ class LandingReader(DataSourceReader):
     @override
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         assert isinstance(partition, Slice)  # noqa: S101 - what partitions() made
+        os.environ.update(self._environment)
         yield lines_of(open_store(self._url), partition.arrivals)
 
 

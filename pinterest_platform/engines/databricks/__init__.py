@@ -1,0 +1,1 @@
+"""The engine ``databricks``: a step becomes a run there, which calls the same ``build`` as here."""

@@ -1,0 +1,213 @@
+"""The engine on this side: it has a step's tables built by a run on Databricks.
+
+A run is submitted with a token that the step's next try finds again. So a try that lost its
+connection, or whose process died, leaves a run that the next one follows to its end, or whose
+results it reads when it is over; only a run that failed is followed by another.
+"""
+
+import hashlib
+import time
+import warnings
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._core.storage.tags import PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors.base import DatabricksError
+from databricks.sdk.service import jobs
+from requests import RequestException
+
+from pinterest_platform.engines.databricks.compute import Compute, submission
+from pinterest_platform.engines.databricks.messages import (
+    END,
+    ERROR,
+    Access,
+    extras_of,
+    outcome_of,
+)
+from pinterest_platform.engines.databricks.volume import RunFolder, Volume
+from pinterest_platform.engines.databricks.wheel import task_wheel
+from pinterest_platform.engines.request import Outcome, Places, Request
+from pinterest_platform.errors import PlatformError, RemoteError
+
+# A run works for minutes; a state is had in a tenth of a second.
+_POLL_SECONDS = 1.0
+
+# How long after the end of a run its last messages may come: the task writes them before it ends,
+# the volume shows them at once, and the reader looks every second.
+_LATE_SECONDS = 60
+
+# Cancelling takes seconds; a cluster that is still being made can take longer.
+_CANCEL_SECONDS = 60
+
+# Tries of a step: three by itself, and as many for each of three new runs after a crash.
+_MOST_RUNS = 16
+
+# Dagster warns of a part of Pipes that only Dagster itself calls.
+warnings.filterwarnings("ignore", category=dg.PreviewWarning, module=r"dagster\._core\.pipes")
+
+_OVER = (
+    jobs.RunLifeCycleState.TERMINATED,
+    jobs.RunLifeCycleState.SKIPPED,
+    jobs.RunLifeCycleState.INTERNAL_ERROR,
+)
+
+
+class DatabricksEngine:
+    """Builds tables on a compute, with the places and the access that the task is told."""
+
+    def __init__(self, compute: Compute, places: Places, access: Access, volume: str) -> None:
+        compute.check()
+        self._compute = compute
+        self._places = places
+        self._access = access
+        self._volume = volume
+
+    def build(self, context: dg.AssetExecutionContext, request: Request) -> Iterator[Outcome]:
+        """Make tables and run checks there; the outcomes come as they happen. See ``build.build``.
+
+        Raises:
+            PlatformError: Databricks cannot be asked, or the run failed.
+        """
+        try:
+            workspace = WorkspaceClient()
+            volume = Volume(workspace, self._volume)
+            volume.make()
+            wheel = volume.hold(task_wheel())
+            origin = f"{_first_try(context)}:{context.op_def.name}"
+            for number in range(_MOST_RUNS):
+                token = hashlib.sha256(f"{origin}:{number}".encode()).hexdigest()
+                run = _Run(workspace, context, volume.of_run(token), token)
+                extras = extras_of(request, self._places, self._access)
+                if (yield from run.outcomes(extras, self._compute, wheel)):
+                    return
+        except (DatabricksError, RequestException, TimeoutError, ValueError) as error:
+            raise PlatformError(
+                f"Databricks cannot be asked ({_first_line(error)}): check DATABRICKS_HOST, the "
+                "credentials, and the network"
+            ) from error
+        raise PlatformError(f"{_MOST_RUNS} runs on Databricks failed: see their pages")
+
+
+class _Run:
+    """A run, and this try of the step that follows it."""
+
+    def __init__(
+        self,
+        workspace: WorkspaceClient,
+        context: dg.AssetExecutionContext,
+        folder: RunFolder,
+        token: str,
+    ) -> None:
+        self._jobs = workspace.jobs
+        self._context = context
+        self._folder = folder
+        self._token = token
+        self._given = 0
+        self._ended = False
+        self._error = ""
+
+    def outcomes(
+        self, extras: dict[str, Any], where: Compute, wheel: str
+    ) -> Generator[Outcome, None, bool]:
+        """Yields what happened and returns True; or returns False: it failed in an earlier try.
+
+        Raises:
+            PlatformError: it failed now.
+        """
+        earlier = self._folder.exists()
+        with dg.open_pipes_session(
+            self._context, self._folder, self._folder.reader(), extras
+        ) as session:
+            parameters = [
+                part for pair in session.get_bootstrap_cli_arguments().items() for part in pair
+            ]
+            name = f"pinterest: {self._context.op_def.name}, Dagster run {self._context.run_id}"
+            submitted = submission(where, wheel, parameters, name, self._token)
+            run_id: int = self._jobs.submit(**submitted).bind()["run_id"]
+            run = self._jobs.get_run(run_id)
+            if earlier and _is_over(run) and not _succeeded(run):
+                return False
+            self._context.log.info(f"The run on Databricks: {run.run_page_url}")
+            try:
+                while not _is_over(run):
+                    yield from self._new(session)
+                    time.sleep(_POLL_SECONDS)
+                    run = self._jobs.get_run(run_id)
+            except (DagsterExecutionInterruptedError, KeyboardInterrupt, GeneratorExit):
+                self._cancel(run_id)
+                raise
+            deadline = time.monotonic() + _LATE_SECONDS
+            while not (self._ended or self._error) and _succeeded(run):
+                yield from self._new(session)
+                if time.monotonic() > deadline:
+                    if earlier:
+                        return False
+                    raise PlatformError(
+                        f"the run on Databricks ended, but {_LATE_SECONDS} s later its messages "
+                        f"were not in {self._folder.path}: {run.run_page_url}"
+                    )
+                time.sleep(_POLL_SECONDS)
+        yield from self._new(session)
+        if not _succeeded(run):
+            raise self._failure(run)
+        self._folder.delete()
+        return True
+
+    def _new(self, session: dg.PipesSession) -> Iterator[Outcome]:
+        """What the task has said since the last look."""
+        messages = session.get_custom_messages()
+        while self._given < len(messages):
+            message = messages[self._given]
+            self._given += 1
+            if END in message:
+                self._ended = True
+            elif ERROR in message:
+                self._error = message[ERROR]
+            else:
+                yield outcome_of(message)
+
+    def _cancel(self, run_id: int) -> None:
+        self._context.log.info("The step was interrupted: its run on Databricks is cancelled.")
+        self._jobs.cancel_run(run_id)
+        deadline = time.monotonic() + _CANCEL_SECONDS
+        while not _is_over(self._jobs.get_run(run_id)) and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+
+    def _failure(self, run: jobs.Run) -> PlatformError:
+        state = run.state or jobs.RunState()
+        said = (state.state_message or "").strip()
+        traceback = ""
+        for task in run.tasks or []:
+            output = self._jobs.get_run_output(task.run_id or 0)
+            said = output.error or said
+            traceback = output.error_trace or traceback
+        result = state.result_state or state.life_cycle_state
+        reason = self._error or said or (result.value if result else "for an unknown reason")
+        url = run.run_page_url or ""
+        return RemoteError(f"{_first_line(reason)} (on Databricks: {url})", url, traceback)
+
+
+def _first_try(context: dg.AssetExecutionContext) -> str:
+    """The run in which the step was tried first: those that Dagster retries by itself go back."""
+    run = context.run
+    while RETRY_NUMBER_TAG in run.tags:
+        parent = context.instance.get_run_by_id(run.tags[PARENT_RUN_ID_TAG])
+        if parent is None:
+            break
+        run = parent
+    return run.run_id
+
+
+def _is_over(run: jobs.Run) -> bool:
+    return run.state is not None and run.state.life_cycle_state in _OVER
+
+
+def _succeeded(run: jobs.Run) -> bool:
+    return run.state is not None and run.state.result_state == jobs.RunResultState.SUCCESS
+
+
+def _first_line(reason: object) -> str:
+    return str(reason).strip().split("\n", 1)[0]

@@ -1,0 +1,90 @@
+"""The task that runs on Databricks: it builds tables with the cluster's own Spark session.
+
+Started by Dagster it is told by Pipes what to do, and tells what happened. Started by a schedule of
+Databricks (``infra/databricks``) its command line says what to do, and it prints.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+
+from dagster_pipes import (
+    PipesCliArgsParamsLoader,
+    PipesParamsLoader,
+    PipesUnityCatalogVolumesContextLoader,
+    PipesUnityCatalogVolumesMessageWriter,
+    open_dagster_pipes,
+)
+from pyspark.sql import SparkSession
+
+from pinterest_platform.engines.build import build
+from pinterest_platform.engines.databricks.access import access_of, environment_of
+from pinterest_platform.engines.databricks.messages import END, ERROR, Access, asked_of, message_of
+from pinterest_platform.engines.places import places_of
+from pinterest_platform.engines.request import Checked, Outcome, Places, Request, told
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.settings import load
+from pinterest_platform.tables.catalog import TABLES
+
+
+def main() -> None:
+    """Do what Dagster asks or, without it, what the command line says."""
+    # dagster-pipes has no types for it.
+    parameters: PipesParamsLoader = PipesCliArgsParamsLoader()  # type: ignore[no-untyped-call]
+    if parameters.is_dagster_pipes_process():
+        _for_dagster(parameters)
+    else:
+        _by_itself(sys.argv[1:])
+
+
+def _for_dagster(parameters: PipesParamsLoader) -> None:
+    with open_dagster_pipes(
+        context_loader=PipesUnityCatalogVolumesContextLoader(),
+        # Every second; the default of ten is what a user would wait for each table.
+        message_writer=PipesUnityCatalogVolumesMessageWriter(interval=0),
+        params_loader=parameters,
+    ) as pipes:
+        try:
+            for outcome in _built(*asked_of(pipes.extras)):
+                pipes.report_custom_message(message_of(outcome))
+        except PlatformError as error:
+            pipes.report_custom_message({ERROR: str(error)})
+            raise
+        pipes.report_custom_message({END: True})
+
+
+def _by_itself(arguments: list[str]) -> None:
+    asked = _PARSER.parse_args(arguments)
+    os.environ.update(setting.split("=", 1) for setting in asked.settings)
+    settings = load()
+    last = asked.last or asked.first
+    days = tuple(
+        asked.first + timedelta(days=past) for past in range((last - asked.first).days + 1)
+    )
+    checks = tuple((name, check.name) for name, table in TABLES.items() for check in table.checks)
+    failed = False
+    for outcome in _built(
+        Request(tuple(TABLES), checks, days), places_of(settings), access_of(settings)
+    ):
+        print(told(outcome), flush=True)
+        failed |= isinstance(outcome, Checked) and outcome.is_error
+    if failed:
+        raise SystemExit("a check of severity error failed: see above")
+
+
+def _built(request: Request, places: Places, access: Access) -> Iterator[Outcome]:
+    spark = SparkSession.builder.getOrCreate()
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    environment = environment_of(access)
+    # For this process; the places carry it to those that read.
+    os.environ.update(environment)
+    return build(spark, replace(places, environment=environment), request)
+
+
+_PARSER = argparse.ArgumentParser("pinterest-task", description="Make all tables for some days.")
+_PARSER.add_argument("--from", dest="first", type=date.fromisoformat, required=True)
+_PARSER.add_argument("--to", dest="last", type=date.fromisoformat)
+_PARSER.add_argument("settings", nargs="*", metavar="PINTEREST_...=VALUE")
