@@ -1,0 +1,1 @@
+"""Scripts that processes of the workspace run in an environment without this package."""
