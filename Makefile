@@ -8,19 +8,16 @@ INSTALLED := .venv/installed
 # With it every Dagster process compiles all of its imports again, which costs seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test ui live lint lock clean setup
+.PHONY: demo test ui live lint lock clean setup java
 
 demo: $(INSTALLED)
 	$(BIN)/pinterest demo
 
-test: lint
+test: lint java
 	$(BIN)/pytest -q -n 2 --dist loadfile
 
 ui: $(INSTALLED)
-	@export DAGSTER_HOME="$${DAGSTER_HOME:-$$(realpath -m "$${PINTEREST_HOME:-.pinterest}")/dagster}" && \
-	mkdir -p "$$DAGSTER_HOME" && \
-	{ [ -e "$$DAGSTER_HOME/dagster.yaml" ] || cp pinterest_platform/dagster.yaml "$$DAGSTER_HOME"; } && \
-	exec $(BIN)/python -W ignore -m dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
+	@exec $(BIN)/pinterest ui --port $(PORT) $(if $(SHARED_SAIL),--shared-sail)
 
 live: $(INSTALLED)
 	@exec $(BIN)/pinterest live --port $(PORT)
@@ -35,6 +32,13 @@ lock: $(INSTALLED)
 		--generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
 
 setup: $(INSTALLED)
+
+# What the tests of Apache Spark run on; they are skipped where it is missing.
+java:
+	@command -v java >/dev/null || [ -x "$$JAVA_HOME/bin/java" ] || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -y -qq openjdk-17-jre-headless >/dev/null; \
+	} || echo "No Java: the tests of Apache Spark are skipped." >&2
 
 # uv installs what pip would, in a fraction of the time; pip's own settings (index, certificates)
 # are handed over.

@@ -19,7 +19,10 @@ COMMANDS = {
     "run": ("pinterest_platform.commands.run", "Materialise assets through Dagster."),
     "query": ("pinterest_platform.commands.query", "Run SQL over the lake."),
     "demo": ("pinterest_platform.commands.demo", "All of it, on embedded defaults."),
+    "ui": ("pinterest_platform.commands.ui", "Serve Dagster's UI and daemon."),
     "live": ("pinterest_platform.commands.live", "The UI, with posts that keep coming."),
+    "sail": ("pinterest_platform.commands.sail", "Serve Sail to Spark Connect clients."),
+    "wheel": ("pinterest_platform.commands.wheel", "Build the wheel for jobs on Databricks."),
 }
 
 

@@ -34,7 +34,7 @@ GONE_SECONDS = 2
 # Enough to see the end of a Python traceback.
 LAST_LINES = 10
 
-_LISTENING = re.compile(r"listening on (http://\S+)\n")
+_LISTENING = re.compile(r"listening on ((?:http|sc)://\S+)\n")
 _LOOK_SECONDS = 0.02
 
 
@@ -68,7 +68,9 @@ class Process:
         return "\n".join(lines[-LAST_LINES:])
 
     def url(self) -> str:
-        """Where it listens, once it has said so: "... listening on http://..." at a line's end.
+        """Where it listens, once it has said so at a line's end: "... listening on http://...".
+
+        Spark Connect's URLs begin with sc://.
 
         Raises:
             PlatformError: it ended before, or did not say so in time.
@@ -124,6 +126,7 @@ def running(
     *arguments: str,
     log: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    shown: bool = False,
 ) -> Iterator[Process]:
     """Run ``python -m <module> <arguments>`` beside this process until the block ends.
 
@@ -135,6 +138,7 @@ def running(
         arguments: its command line.
         log: the file that what it says goes to, overwritten; without one, a file without a name.
         environment: its variables; without them, those of this process.
+        shown: whether what it says goes where this process's words go, and not to a file.
     """
     environ = dict(os.environ if environment is None else environment)
     # With it every start would compile all imports again.
@@ -145,8 +149,8 @@ def running(
             subprocess.Popen(
                 [sys.executable, "-m", __name__, module, *arguments],
                 stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                stdout=None if shown else output,
+                stderr=None if shown else subprocess.STDOUT,
                 env=environ | {"PYTHONUNBUFFERED": "1"},
                 start_new_session=True,
             ),

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +46,16 @@ class Pinterest:
             check=False,
         )
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        """Start ``pinterest <arguments>``; the test ends it."""
-        return subprocess.Popen(
-            [str(BIN / "pinterest"), *arguments],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(self, *arguments: str, output: Path | None = None) -> "subprocess.Popen[str]":
+        """Start ``pinterest <arguments>``; the test ends it. Output goes to a file, or to pipes."""
+        with output.open("w") if output else nullcontext(subprocess.PIPE) as said:
+            return subprocess.Popen(
+                [str(BIN / "pinterest"), *arguments],
+                env=self.environment,
+                stdout=said,
+                stderr=said,
+                text=True,
+            )
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """The rows of a query over the lake."""

@@ -1,26 +1,21 @@
 """``pinterest live``: all that runs in production, on this machine, while posts keep coming."""
 
-import errno
 import os
 import secrets
 import signal
-import socket
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 import click
 import requests
 
-import pinterest_platform
 from pinterest_platform import local_aws, processes, runs
+from pinterest_platform.commands.dagster_dev import HOST, check_free, dagster_dev
 from pinterest_platform.emulator.seeding import seed_database
 from pinterest_platform.emulator.source import missing_tables, open_source, sqlite_file
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.settings import Settings, load
-
-HOST = "127.0.0.1"
 
 # As many posts as pinterest seed-db makes.
 ROWS = 11_000
@@ -57,17 +52,17 @@ def command(port: int, rate: float | None) -> None:
         signal.signal(number, signal.default_int_handler)
     try:
         local_aws.require_folders(load())
-        workspace = _workspace()
-        _check_free(port)
+        dagster = dagster_dev(port)
+        check_free(port)
         with ExitStack() as stack:
-            started = _start(stack, port, rate, workspace)
+            started = _start(stack, port, rate, dagster)
             _watch(started, f"http://{HOST}:{port}")
     except KeyboardInterrupt:
         click.echo("All processes have ended.")
 
 
 def _start(
-    stack: ExitStack, port: int, rate: float | None, workspace: Path
+    stack: ExitStack, port: int, rate: float | None, dagster_dev: Sequence[str]
 ) -> list[processes.Process]:
     """Start everything, to be ended with the stack, the last first."""
     settings = load()
@@ -96,7 +91,7 @@ def _start(
     url = gateway.url()
     dagster = start(
         "Dagster",
-        *("dagster", "dev", "-w", str(workspace), "-h", HOST, "-p", str(port)),
+        *dagster_dev,
         log="dagster.log",
         PYTHONWARNINGS="ignore",
     )
@@ -163,32 +158,3 @@ def _seed(settings: Settings) -> None:
     if missing_tables(source):
         click.echo(f"Seeding {settings.source_db} ...")
         seed_database(source, ROWS, 100)
-
-
-def _workspace() -> Path:
-    """The workspace of the checkout, wherever the command is started.
-
-    It names the code location; under another name (``dagster dev -m ...`` would give it one) the
-    sensors would have other cursors than in ``make ui``, and begin anew.
-    """
-    workspace = Path(pinterest_platform.__file__).parents[1] / "workspace.yaml"
-    if not workspace.is_file():
-        raise PlatformError(
-            f"there is no {workspace}: the live mode needs a checkout of the project, where "
-            "`make live` starts it"
-        )
-    return workspace
-
-
-def _check_free(port: int) -> None:
-    try:
-        socket.create_server((HOST, port)).close()
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise PlatformError(
-                f"port {port} of {HOST} is in use: stop what listens there (make ui?), or choose "
-                "another with --port (make live PORT=...)"
-            ) from None
-        raise PlatformError(
-            f"cannot listen on {HOST}, port {port} ({error.strerror}): choose another with --port"
-        ) from None

@@ -52,7 +52,7 @@ def spark_session(on_s3: bool) -> Iterator[SparkSession]:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     coordinates = ",".join([DELTA, S3A] if on_s3 else [DELTA])
     with tempfile.TemporaryFile() as said, tempfile.TemporaryDirectory() as folder:
-        resource = LazyPySparkResource(spark_config=_settings(coordinates, folder, on_s3))
+        resource = LazyPySparkResource(spark_config=local_settings(coordinates, folder, on_s3))
         with _standard_error_to(said):
             try:
                 spark: SparkSession = resource.spark_session
@@ -64,8 +64,14 @@ def spark_session(on_s3: bool) -> Iterator[SparkSession]:
             spark.stop()
 
 
-def _settings(coordinates: str, folder: str, on_s3: bool) -> dict[str, str]:
-    """Spark's settings for one machine."""
+def local_settings(coordinates: str, folder: str, on_s3: bool) -> dict[str, str]:
+    """Spark's settings for one machine.
+
+    Args:
+        coordinates: the jars that Spark fetches from Maven Central.
+        folder: where tables without a place of their own would be made.
+        on_s3: whether something is read or written at ``s3://``.
+    """
     cores = os.cpu_count() or 1
     return {
         "spark.app.name": "pinterest_platform",

@@ -20,6 +20,12 @@ from pinterest_platform.tables.text import moment, trimmed, whole_number
 # must not look as if it came from the future.
 CLOCK_TOLERANCE = "INTERVAL 1 MINUTE"
 
+# JSON as RFC 8259 has it. By themselves, engines differ in what else they take.
+_STRICT = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
+
+# Where Apache Spark puts the text of a record that it could read in part only.
+_BROKEN = "_broken"
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -51,13 +57,20 @@ def classified(raw_rows: DataFrame, kind: Kind) -> DataFrame:
 
     ``reason`` is null for a usable record; otherwise it says why the row is quarantined.
     """
-    schema = ", ".join(f"`{name}` STRING" for name in ("index", "ind", *kind.fields))
+    schema = ", ".join(f"`{name}` STRING" for name in ("index", "ind", *kind.fields, _BROKEN))
+    options = _STRICT | {"columnNameOfCorruptRecord": _BROKEN}
     names = ("index", "ind") if kind.name == "pin" else ("ind", "index")
-    parsed = raw_rows.withColumn("record", F.from_json("value", schema)).withColumn(
+    parsed = raw_rows.withColumn("record", F.from_json("value", schema, options)).withColumn(
         "ind", F.coalesce(*(whole_number(field(name)) for name in names))
     )
     return parsed.withColumn(
-        "reason", F.coalesce(_unidentified(), _nested_text(kind.text_fields), *kind.problems())
+        "reason",
+        F.coalesce(
+            _unidentified(),
+            F.when(_malformed(), F.lit("not JSON")),
+            _nested_text(kind.text_fields),
+            *kind.problems(),
+        ),
     )
 
 
@@ -122,7 +135,7 @@ def date_problem(name: str) -> SparkColumn:
 def _unidentified() -> SparkColumn:
     """Why a record has no ``ind``. Only such records pay for the closer look at their JSON."""
     text = trimmed(F.col("value"))
-    is_object = F.from_json("value", "MAP<STRING, STRING>").isNotNull()
+    is_object = F.from_json("value", "MAP<STRING, STRING>", _STRICT).isNotNull() & ~_malformed()
     not_json = text.isNull() | text.startswith("{") | F.try_parse_json("value").isNull()
     return F.when(
         F.col("ind").isNull(),
@@ -131,6 +144,19 @@ def _unidentified() -> SparkColumn:
         .when(not_json, F.lit("not JSON"))
         .otherwise(F.lit("not an object")),
     )
+
+
+def _malformed() -> SparkColumn:
+    """Whether an object was read from what is not one JSON text; Sail reads none from that.
+
+    Apache Spark reads what it can of a broken record, and of several values the first. Only a
+    record that goes on behind a brace pays for the closer look.
+    """
+    more = F.col("value").rlike(r"\}[ \t\r\n]*[^ \t\r\n]")
+    listed = F.from_json(F.concat(F.lit("["), "value", F.lit("]")), "ARRAY<STRING>", _STRICT)
+    alone = (F.size(listed) == 1) & F.col("value").rlike(r"\}[ \t\r\n]*$")
+    broken = field(_BROKEN) == F.col("value")
+    return F.coalesce(broken, F.lit(False)) | (more & ~F.coalesce(alone, F.lit(False)))
 
 
 def _nested_text(names: Sequence[str]) -> SparkColumn:

@@ -16,6 +16,7 @@ WHITE_SPACE = (
 )
 
 _WHOLE = r"^[+-]?[0-9]+(\.0*)?$"
+_JAVA_DOUBLE = r"^[+-]?[0-9]\.[0-9]+E[0-9]+$"
 _DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _FOLLOWERS = r"^([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]{1,9})?[kKmMbB]?$"
 _MOMENT = (
@@ -45,7 +46,7 @@ def meaningful(text: Column, placeholders: Iterable[str] = ()) -> Column:
 
 def whole_number(text: Column, type_name: str = "int") -> Column:
     """'7', '+7', '-7' and '7.0' as a number; null for the rest, and for what is too large."""
-    bare = trimmed(text)
+    bare = _written_out(trimmed(text))
     digits = F.regexp_replace(F.regexp_replace(bare, r"\.0*$", ""), r"^\+", "")
     return F.when(bare.rlike(_WHOLE), digits.try_cast(type_name))
 
@@ -67,12 +68,18 @@ def moment(text: Column) -> Column:
 
 def follower_count(text: Column) -> Column:
     """'746', '136k', '1.2k', '2M', '1B', '1,234' as whole numbers (bigint); else null."""
-    bare = trimmed(text)
+    bare = _written_out(trimmed(text))
     unit = F.lower(F.regexp_extract(bare, r"([kKmMbB]?)$", 1))
     number = F.regexp_replace(bare, r"[,kKmMbB]", "").try_cast("decimal(28,9)")
     factor = F.when(unit == "k", 1e3).when(unit == "m", 1e6).when(unit == "b", 1e9).otherwise(1)
     total = number * factor.cast("decimal(10,0)")
     return F.when(bare.rlike(_FOLLOWERS) & (total == F.floor(total)), total.try_cast("bigint"))
+
+
+def _written_out(text: Column) -> Column:
+    """'1.0E7', which is how Apache Spark reads the JSON number 10000000.0, with all its digits."""
+    digits = text.try_cast("double").try_cast("decimal(38,9)").cast("string")
+    return F.when(text.rlike(_JAVA_DOUBLE), digits).otherwise(text)
 
 
 def _comparable(text: str) -> str:

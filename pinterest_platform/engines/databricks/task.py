@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from dagster_pipes import (
     PipesCliArgsParamsLoader,
@@ -28,6 +28,15 @@ from pinterest_platform.engines.request import Checked, Outcome, Places, Request
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.settings import load
 from pinterest_platform.tables.catalog import TABLES
+
+# The command line of a task that no Dagster started.
+PARSER = argparse.ArgumentParser(
+    "pinterest-task",
+    description="Make all tables, for the days from --from to --to or for yesterday and today.",
+)
+PARSER.add_argument("--from", dest="first", type=date.fromisoformat)
+PARSER.add_argument("--to", dest="last", type=date.fromisoformat)
+PARSER.add_argument("settings", nargs="*", metavar="VARIABLE=VALUE")
 
 
 def main() -> None:
@@ -57,13 +66,15 @@ def _for_dagster(parameters: PipesParamsLoader) -> None:
 
 
 def _by_itself(arguments: list[str]) -> None:
-    asked = _PARSER.parse_args(arguments)
-    os.environ.update(setting.split("=", 1) for setting in asked.settings)
+    asked = PARSER.parse_args(arguments)
+    # What is empty is left to the default, and to the runtime.
+    given = (setting.split("=", 1) for setting in asked.settings)
+    os.environ.update({name: value for name, value in given if value})
     settings = load()
-    last = asked.last or asked.first
-    days = tuple(
-        asked.first + timedelta(days=past) for past in range((last - asked.first).days + 1)
-    )
+    today = datetime.now(UTC).date()
+    first = asked.first or max(today - timedelta(days=1), settings.start_date)
+    last = asked.last or asked.first or today
+    days = tuple(first + timedelta(days=past) for past in range((last - first).days + 1))
     checks = tuple((name, check.name) for name, table in TABLES.items() for check in table.checks)
     failed = False
     for outcome in _built(
@@ -82,9 +93,3 @@ def _built(request: Request, places: Places, access: Access) -> Iterator[Outcome
     # For this process; the places carry it to those that read.
     os.environ.update(environment)
     return build(spark, replace(places, environment=environment), request)
-
-
-_PARSER = argparse.ArgumentParser("pinterest-task", description="Make all tables for some days.")
-_PARSER.add_argument("--from", dest="first", type=date.fromisoformat, required=True)
-_PARSER.add_argument("--to", dest="last", type=date.fromisoformat)
-_PARSER.add_argument("settings", nargs="*", metavar="PINTEREST_...=VALUE")

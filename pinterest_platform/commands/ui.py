@@ -1,0 +1,58 @@
+"""``pinterest ui``: Dagster's UI, daemon and code location, in the foreground."""
+
+import os
+import signal
+import time
+from contextlib import ExitStack
+
+import click
+
+from pinterest_platform import processes, runs
+from pinterest_platform.commands.dagster_dev import check_free, dagster_dev
+from pinterest_platform.settings import load
+
+# That Dagster died is noticed within half a second.
+LOOK_SECONDS = 0.5
+
+
+@click.command("ui")
+@click.option(
+    "--port",
+    default=3000,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="Port of the UI.",
+)
+@click.option(
+    "--shared-sail",
+    is_flag=True,
+    help="Start one Sail server, which all runs use, instead of one in each run.",
+)
+def command(port: int, shared_sail: bool) -> None:
+    """Serve the UI until Ctrl-C, with the daemon that runs schedules and sensors."""
+    # Both signals are a KeyboardInterrupt, in a shell's background job, too.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    started = dagster_dev(port)
+    check_free(port)
+    # It makes DAGSTER_HOME what it should be, for the processes of Dagster, too.
+    with runs.instance_of(load()):
+        pass
+    try:
+        with ExitStack() as stack:
+            environment = os.environ | {"PYTHONWARNINGS": "ignore"}
+            if shared_sail:
+                sail = stack.enter_context(
+                    processes.running("Sail", "pinterest_platform", "sail", "--port", "0")
+                )
+                remote = sail.url()
+                environment |= {"PINTEREST_ENGINE": "connect", "PINTEREST_SPARK_REMOTE": remote}
+                click.echo(f"Runs share the Sail server at {remote}.")
+            dagster = stack.enter_context(
+                processes.running("Dagster", *started, environment=environment, shown=True)
+            )
+            while (code := dagster.exit_code()) is None:
+                time.sleep(LOOK_SECONDS)
+        raise SystemExit(code)
+    except KeyboardInterrupt:
+        click.echo("All processes have ended.")
