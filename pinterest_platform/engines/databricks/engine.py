@@ -73,6 +73,10 @@ class DatabricksEngine:
         """
         try:
             workspace = WorkspaceClient()
+        except ValueError as error:
+            # What the SDK says of a host or credentials that are not configured.
+            raise _out_of_reach(error) from None
+        try:
             volume = Volume(workspace, self._volume)
             volume.make()
             wheel = volume.hold(task_wheel())
@@ -83,11 +87,8 @@ class DatabricksEngine:
                 extras = extras_of(request, self._places, self._access)
                 if (yield from run.outcomes(extras, self._compute, wheel)):
                     return
-        except (DatabricksError, RequestException, TimeoutError, ValueError) as error:
-            raise PlatformError(
-                f"Databricks cannot be asked ({_first_line(error)}): check DATABRICKS_HOST, the "
-                "credentials, and the network"
-            ) from error
+        except (DatabricksError, RequestException, TimeoutError) as error:
+            raise _out_of_reach(error) from error
         raise PlatformError(f"{_MOST_RUNS} runs on Databricks failed: see their pages")
 
 
@@ -127,11 +128,11 @@ class _Run:
             name = f"pinterest: {self._context.op_def.name}, Dagster run {self._context.run_id}"
             submitted = submission(where, wheel, parameters, name, self._token)
             run_id: int = self._jobs.submit(**submitted).bind()["run_id"]
-            run = self._jobs.get_run(run_id)
-            if earlier and _is_over(run) and not _succeeded(run):
-                return False
-            self._context.log.info(f"The run on Databricks: {run.run_page_url}")
             try:
+                run = self._jobs.get_run(run_id)
+                if earlier and _is_over(run) and not _succeeded(run):
+                    return False
+                self._context.log.info(f"The run on Databricks: {run.run_page_url}")
                 while not _is_over(run):
                     yield from self._new(session)
                     time.sleep(_POLL_SECONDS)
@@ -143,7 +144,7 @@ class _Run:
             while not (self._ended or self._error) and _succeeded(run):
                 yield from self._new(session)
                 if time.monotonic() > deadline:
-                    if earlier:
+                    if earlier and not self._given:
                         return False
                     raise PlatformError(
                         f"the run on Databricks ended, but {_LATE_SECONDS} s later its messages "
@@ -199,6 +200,13 @@ def _first_try(context: dg.AssetExecutionContext) -> str:
             break
         run = parent
     return run.run_id
+
+
+def _out_of_reach(error: Exception) -> PlatformError:
+    return PlatformError(
+        f"Databricks cannot be asked ({_first_line(error)}): check DATABRICKS_HOST, the "
+        "credentials, and the network"
+    )
 
 
 def _is_over(run: jobs.Run) -> bool:
