@@ -113,7 +113,8 @@ def load() -> Settings:
     except ValidationError as invalid:
         first = invalid.errors(include_input=False, include_url=False)[0]
         name = f"PINTEREST_{str(first['loc'][0]).upper()}"
-        raise PlatformError(f"{name} cannot be used: {first['msg']}") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        raise PlatformError(f"{name} cannot be used: {reason}") from None
     home = settings.home.absolute()
     return settings.model_copy(
         update={

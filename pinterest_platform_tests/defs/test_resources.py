@@ -1,0 +1,31 @@
+"""The engine as a resource: what Dagster shows of it, and what it refuses."""
+
+import pytest
+
+from pinterest_platform.defs.resources import EngineResource
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.settings import load
+
+
+def test_a_token_of_the_server_is_not_in_what_dagster_shows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PINTEREST_ENGINE", "connect")
+    monkeypatch.setenv("PINTEREST_SPARK_REMOTE", "sc://spark:443/;token=geheim")
+    settings = load()
+    assert "geheim" not in repr(settings)
+    resource = EngineResource.of(settings)
+    assert "geheim" not in repr(resource)
+    assert "geheim" not in str(resource._convert_to_config_dictionary())
+
+
+@pytest.mark.parametrize("remote", ["http://spark:15002", "spark:15002", "sc://"])
+def test_a_server_that_is_no_connect_url_is_named_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, remote: str
+) -> None:
+    monkeypatch.setenv("PINTEREST_SPARK_REMOTE", remote)
+    with pytest.raises(PlatformError) as raised:
+        load()
+    assert str(raised.value) == (
+        "PINTEREST_SPARK_REMOTE cannot be used: a Spark Connect server is written sc://host:port"
+    )
