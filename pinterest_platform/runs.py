@@ -14,6 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster_shared.error import SerializableErrorInfo
 
 from pinterest_platform.definitions import defs
 from pinterest_platform.defs.layers import asset_key, table_name
@@ -114,6 +115,9 @@ def run(
             return
         if event.event_type == DagsterEventType.STEP_FAILURE:
             failures.append(_reason(event))
+        elif event.event_type == DagsterEventType.RUN_FAILURE and not failures:
+            # It failed before its first step: there is no engine.
+            failures.append(_innermost(event.job_failure_data.error))
         elif event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
             # One that blocks fails its step, which says so itself.
@@ -257,6 +261,14 @@ def _reason(event: dg.DagsterEvent) -> str:
     error = data.error
     if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
         return "the run was interrupted; the next one makes up for it"
+    return _innermost(error)
+
+
+def _innermost(error: SerializableErrorInfo | None) -> str:
+    """What the error at the start of the chain says, in a line."""
     while error is not None and error.cause is not None:
         error = error.cause
-    return error.message.strip().split("\n", 1)[0] if error else "failed without a reason"
+    if error is None:
+        return "failed without a reason"
+    line = error.message.strip().split("\n", 1)[0]
+    return line.removeprefix(f"{PlatformError.__module__}.{PlatformError.__name__}: ")

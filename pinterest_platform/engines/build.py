@@ -155,7 +155,9 @@ def _run(table: str, check: Check, rows: TableRows) -> Checked:
     )
     total, offending = counted.pop("looked_at"), counted.pop("offending")
     offends = looked_at.where(check.offends)
-    samples = _shown(offends.limit(SAMPLE_ROWS)) if offending else []
+    # In order, so that whichever engine looks shows the same ones.
+    shown = offends.orderBy(*offends.columns).limit(SAMPLE_ROWS)
+    samples = _shown(shown) if offending else []
     told = offends.agg(F.expr(check.told).alias("told")).collect() if samples and check.told else []
     return Checked(
         table,

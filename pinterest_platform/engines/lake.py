@@ -140,6 +140,10 @@ class Lake:
         return f"delta.`{self.location(table)}`"
 
     def _replace_where(self, table: Table, rows: DataFrame, condition: str) -> None:
+        if any(column.type.startswith("ARRAY") for column in table.columns):
+            # Sail takes an array of the table and one of other rows for different types, unless
+            # both come out of one union.
+            rows = self._load(table).select(*table.column_names).limit(0).unionAll(rows)
         writer = rows.write.format("delta").mode("overwrite").option("replaceWhere", condition)
         self._save(writer, table)
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from pinterest_platform.engines.session import TIMESTAMPS, UTC
 from pinterest_platform.errors import PlatformError
 
 DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
@@ -87,13 +88,15 @@ def local_settings(coordinates: str, folder: str, on_s3: bool) -> dict[str, str]
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.warehouse.dir": folder,
-        "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.shuffle.partitions": str(cores),
         # Delta replays the log of a table in 50 tasks, made for logs of large tables on a cluster:
         # minutes for the tables of a day here.
         "spark.databricks.delta.snapshotPartitions": str(cores),
-    } | (_s3a() if on_s3 else {})
+        **UTC,
+        **TIMESTAMPS,
+        **(_s3a() if on_s3 else {}),
+    }
 
 
 def _s3a() -> dict[str, str]:

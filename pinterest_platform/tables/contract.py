@@ -100,14 +100,9 @@ class Table:
     def ddl(self) -> str:
         """The schema as Spark SQL writes it: ``ind INT, title STRING, ...``.
 
-        Nulls are left to the checks, except in arrays: Sail replaces the rows of a day only where
-        an array column is NOT NULL; otherwise it takes old and new rows for different types.
+        Nulls are left to the checks.
         """
-        return ", ".join(
-            f"`{column.name}` {column.type}"
-            + (" NOT NULL" if column.type.startswith("ARRAY") and not column.nullable else "")
-            for column in self.columns
-        )
+        return ", ".join(f"`{column.name}` {column.type}" for column in self.columns)
 
     @property
     def checks(self) -> tuple[Check, ...]:

@@ -97,3 +97,31 @@ def test_an_arrival_before_the_first_partition_fails_the_run(pinterest: Pinteres
         ended = pinterest("run", *arguments)
         assert ended.returncode == 1
         assert "set PINTEREST_START_DATE to 2025-12-31 or earlier" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"PINTEREST_ENGINE": "connect"}, "set PINTEREST_SPARK_REMOTE"),
+        (
+            {
+                "PINTEREST_ENGINE": "connect",
+                "PINTEREST_SPARK_REMOTE": "sc://127.0.0.1:9/;token=geheim",
+            },
+            "the Spark Connect server at 127.0.0.1:9 cannot be used",
+        ),
+        ({"PINTEREST_ENGINE": "spark", "JAVA_HOME": "/nowhere"}, "needs Java 17 or newer"),
+        (
+            {"PINTEREST_ENGINE": "databricks"},
+            "Databricks cannot read the landing objects of a folder",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", [("run", "--day", str(TODAY)), ("query", "SELECT 1")])
+def test_an_engine_that_cannot_be_had_is_one_line(
+    tmp_path: Path, settings: dict[str, str], said: str, command: tuple[str, ...]
+) -> None:
+    done = Pinterest(tmp_path / "home", **settings)(*command)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert said in done.stderr
+    assert "geheim" not in done.stdout + done.stderr

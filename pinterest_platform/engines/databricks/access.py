@@ -1,9 +1,14 @@
 """The credentials of the task for S3 and Kinesis, had on Databricks itself, when it is needed."""
 
 import base64
+from typing import TYPE_CHECKING
 
 from pinterest_platform.engines.databricks.messages import Access
+from pinterest_platform.errors import PlatformError
 from pinterest_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
 
 # The keys of a secret scope, named as AWS names them, and the variables that AWS's clients read.
 _SECRETS = {
@@ -23,27 +28,42 @@ def environment_of(access: Access) -> dict[str, str]:
     Those of a service credential are temporary; AWS gives them for an hour.
 
     Raises:
-        databricks.sdk.errors.DatabricksError: there is no such credential or scope, or no right.
+        PlatformError: there is no such credential or scope, or no right to it.
     """
     if not (access.service_credential or access.secret_scope):
         return {}
     # Half a second, and a package, that only the task needs.
     from databricks.sdk import WorkspaceClient  # noqa: PLC0415
+    from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415
 
     workspace = WorkspaceClient()
-    if access.service_credential:
-        given = workspace.credentials.generate_temporary_service_credential(
-            access.service_credential
-        ).aws_temp_credentials
-        assert given is not None, access.service_credential  # noqa: S101 - it is one of AWS
+    try:
+        if access.service_credential:
+            return _of_service_credential(workspace, access.service_credential)
         return {
-            "AWS_ACCESS_KEY_ID": given.access_key_id or "",
-            "AWS_SECRET_ACCESS_KEY": given.secret_access_key or "",
-            "AWS_SESSION_TOKEN": given.session_token or "",
+            variable: base64.b64decode(
+                workspace.secrets.get_secret(access.secret_scope, key).value or ""
+            ).decode()
+            for key, variable in _SECRETS.items()
         }
+    except DatabricksError as error:
+        kind = "SERVICE_CREDENTIAL" if access.service_credential else "SECRET_SCOPE"
+        reason = str(error).strip().split("\n", 1)[0]
+        raise PlatformError(
+            f"the credentials for S3 and Kinesis cannot be had ({reason}): make them in "
+            f"Databricks, grant access to them, or set PINTEREST_DATABRICKS_{kind}"
+        ) from error
+
+
+def _of_service_credential(workspace: "WorkspaceClient", name: str) -> dict[str, str]:
+    given = workspace.credentials.generate_temporary_service_credential(name).aws_temp_credentials
+    if given is None:
+        raise PlatformError(
+            f"the service credential {name} is none of AWS: "
+            "set PINTEREST_DATABRICKS_SERVICE_CREDENTIAL to one that is"
+        )
     return {
-        variable: base64.b64decode(
-            workspace.secrets.get_secret(access.secret_scope, key).value or ""
-        ).decode()
-        for key, variable in _SECRETS.items()
+        "AWS_ACCESS_KEY_ID": given.access_key_id or "",
+        "AWS_SECRET_ACCESS_KEY": given.secret_access_key or "",
+        "AWS_SESSION_TOKEN": given.session_token or "",
     }

@@ -59,7 +59,6 @@ class DatabricksEngine:
     """Builds tables on a compute, with the places and the access that the task is told."""
 
     def __init__(self, compute: Compute, places: Places, access: Access, volume: str) -> None:
-        compute.check()
         self._compute = compute
         self._places = places
         self._access = access
@@ -71,6 +70,7 @@ class DatabricksEngine:
         Raises:
             PlatformError: Databricks cannot be asked, or the run failed.
         """
+        self._compute.check()
         try:
             workspace = WorkspaceClient()
         except ValueError as error:
@@ -127,8 +127,9 @@ class _Run:
             ]
             name = f"pinterest: {self._context.op_def.name}, Dagster run {self._context.run_id}"
             submitted = submission(where, wheel, parameters, name, self._token)
-            run_id: int = self._jobs.submit(**submitted).bind()["run_id"]
+            run_id = 0
             try:
+                run_id = self._submit(submitted)
                 run = self._jobs.get_run(run_id)
                 if earlier and _is_over(run) and not _succeeded(run):
                     return False
@@ -138,7 +139,8 @@ class _Run:
                     time.sleep(_POLL_SECONDS)
                     run = self._jobs.get_run(run_id)
             except (DagsterExecutionInterruptedError, KeyboardInterrupt, GeneratorExit):
-                self._cancel(run_id)
+                # A submission that was cut off may have made its run; it is answered with it again.
+                self._cancel(run_id or self._submit(submitted))
                 raise
             deadline = time.monotonic() + _LATE_SECONDS
             while not (self._ended or self._error) and _succeeded(run):
@@ -156,6 +158,10 @@ class _Run:
             raise self._failure(run)
         self._folder.delete()
         return True
+
+    def _submit(self, submitted: dict[str, Any]) -> int:
+        run_id: int = self._jobs.submit(**submitted).bind()["run_id"]
+        return run_id
 
     def _new(self, session: dg.PipesSession) -> Iterator[Outcome]:
         """What the task has said since the last look."""

@@ -25,6 +25,7 @@ from pinterest_platform.engines.databricks.access import access_of, environment_
 from pinterest_platform.engines.databricks.messages import END, ERROR, Access, asked_of, message_of
 from pinterest_platform.engines.places import places_of
 from pinterest_platform.engines.request import Checked, Outcome, Places, Request, told
+from pinterest_platform.engines.session import configure
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.settings import load
 from pinterest_platform.tables.catalog import TABLES
@@ -69,7 +70,9 @@ def _by_itself(arguments: list[str]) -> None:
     asked = PARSER.parse_args(arguments)
     # What is empty is left to the default, and to the runtime.
     given = (setting.split("=", 1) for setting in asked.settings)
-    os.environ.update({name: value for name, value in given if value})
+    # The default engine would write the tables into a folder of the driver.
+    engine = {"PINTEREST_ENGINE": "databricks"}
+    os.environ.update(engine | {name: value for name, value in given if value})
     settings = load()
     today = datetime.now(UTC).date()
     first = asked.first or max(today - timedelta(days=1), settings.start_date)
@@ -88,8 +91,9 @@ def _by_itself(arguments: list[str]) -> None:
 
 def _built(request: Request, places: Places, access: Access) -> Iterator[Outcome]:
     spark = SparkSession.builder.getOrCreate()
-    spark.conf.set("spark.sql.session.timeZone", "UTC")
-    environment = environment_of(access)
-    # For this process; the places carry it to those that read.
+    configure(spark)
+    # The region is that of the landing bucket, too. For this process; the places carry it to those
+    # that read.
+    environment = environment_of(access) | ({"AWS_REGION": places.region} if places.region else {})
     os.environ.update(environment)
     return build(spark, replace(places, environment=environment), request)

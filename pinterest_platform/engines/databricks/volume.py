@@ -2,8 +2,9 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from dagster import PipesContextInjector
 from dagster_databricks.pipes import (
@@ -13,10 +14,12 @@ from dagster_databricks.pipes import (
 from dagster_pipes import PipesBlobStoreMessageWriter, PipesContextData, PipesParams
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
+from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service.catalog import VolumeType
 from typing_extensions import override
 
 from pinterest_platform.engines.databricks.wheel import Wheel
+from pinterest_platform.errors import PlatformError
 
 _CONTEXT = "context.json"
 
@@ -32,36 +35,36 @@ class Volume:
         """Make volume and schema unless they exist.
 
         Raises:
-            databricks.sdk.errors.DatabricksError: there is no such catalog, or no right.
+            PlatformError: there is no such catalog.
+            databricks.sdk.errors.DatabricksError: no right.
         """
         catalog, schema, volume = self.path.split("/")[2:5]
-        workspace = self._workspace
+        volumes, schemas = self._workspace.volumes, self._workspace.schemas
+        read = partial(volumes.read, f"{catalog}.{schema}.{volume}")
+        if _is_there(read):
+            return
         try:
-            workspace.volumes.read(f"{catalog}.{schema}.{volume}")
+            _make(
+                partial(schemas.create, schema, catalog),
+                partial(schemas.get, f"{catalog}.{schema}"),
+            )
         except NotFound:
-            try:
-                workspace.schemas.get(f"{catalog}.{schema}")
-            except NotFound:
-                workspace.schemas.create(schema, catalog)
-            workspace.volumes.create(catalog, schema, volume, VolumeType.MANAGED)
+            raise PlatformError(
+                f"there is no catalog {catalog} for the volume {self.path}: make it, or set "
+                "PINTEREST_DATABRICKS_CATALOG or PINTEREST_DATABRICKS_VOLUME"
+            ) from None
+        _make(partial(volumes.create, catalog, schema, volume, VolumeType.MANAGED), read)
 
     def hold(self, wheel: Wheel) -> str:
         """Upload a wheel unless it is there; its path."""
         path = f"{self.path}/wheels/{wheel.name}"
-        if not self._exists(path):
+        if not _is_there(partial(self._workspace.files.get_metadata, path)):
             self._workspace.files.upload(path, io.BytesIO(wheel.content), overwrite=True)
         return path
 
     def of_run(self, token: str) -> "RunFolder":
         """The folder of the run that a token stands for."""
         return RunFolder(self._workspace, f"{self.path}/runs/{token}")
-
-    def _exists(self, path: str) -> bool:
-        try:
-            self._workspace.files.get_metadata(path)
-        except NotFound:
-            return False
-        return True
 
 
 class RunFolder(PipesContextInjector):
@@ -78,11 +81,7 @@ class RunFolder(PipesContextInjector):
 
     def exists(self) -> bool:
         """Whether an earlier try of the step made it."""
-        try:
-            self._files.get_directory_metadata(self.path)
-        except NotFound:
-            return False
-        return True
+        return _is_there(partial(self._files.get_directory_metadata, self.path))
 
     def delete(self) -> None:
         """Delete all of it."""
@@ -120,3 +119,22 @@ class Messages(PipesUnityCatalogVolumesMessageReader):
             "path": self.volume_path,
             PipesBlobStoreMessageWriter.INCLUDE_STDIO_IN_MESSAGES_KEY: True,
         }
+
+
+def _is_there(read: Callable[[], object]) -> bool:
+    try:
+        read()
+    except NotFound:
+        return False
+    return True
+
+
+def _make(create: Callable[[], object], read: Callable[[], object]) -> None:
+    """Make what cannot be read; another step may be faster."""
+    if _is_there(read):
+        return
+    try:
+        create()
+    except DatabricksError:
+        if not _is_there(read):
+            raise

@@ -78,8 +78,9 @@ GEOLOCATIONS = Table(
             "cleaned.geolocations",
             "coordinates_on_globe",
             "Latitude is within -90 and 90, longitude within -180 and 180.",
-            "NOT (size(coordinates) = 2 AND coordinates[0] BETWEEN -90 AND 90 "
-            "AND coordinates[1] BETWEEN -180 AND 180)",
+            # Not coordinates[1], which is an error where there is none, and which Sail takes first.
+            "NOT coalesce(size(coordinates) = 2 AND get(coordinates, 0) BETWEEN -90 AND 90 "
+            "AND get(coordinates, 1) BETWEEN -180 AND 180, false)",
         ),
         records.reconciles(KIND, RAW, "cleaned.geolocations"),
         has_pin("cleaned.geolocations"),
