@@ -139,7 +139,9 @@ def run(
             # Dagster's own console log would bury what the user wants; the event log has it.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
-    return RunResult(run_id, result.success and not failures, failures)
+    # What several steps met is said once.
+    said = list(dict.fromkeys(failures))
+    return RunResult(run_id, result.success and not failures, said)
 
 
 def is_error(severity: dg.AssetCheckSeverity) -> bool:

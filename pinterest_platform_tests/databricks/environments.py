@@ -45,7 +45,8 @@ class Environments:
         """
         digest = hashlib.sha256()
         for library in libraries:
-            digest.update(library.encode() + b"\0")
+            # The same wheel in another volume makes no other environment.
+            digest.update(Path(library).name.encode() + b"\0")
             if library.endswith(".whl"):
                 if not Path(library).is_file():
                     raise LibraryError(f"{library} does not exist")

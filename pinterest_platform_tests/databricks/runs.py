@@ -75,6 +75,13 @@ class Runs:
             reached = self._changed.wait_for(lambda: run.life_cycle == life_cycle, seconds)
         assert reached, f"run {run_id} is {run.life_cycle} after {seconds} s, not {life_cycle}"
 
+    def wait_for_submission(self, number: int, seconds: float) -> int:
+        """Wait for the run before which ``number`` others were submitted; its id."""
+        with self._changed:
+            submitted = self._changed.wait_for(lambda: len(self._runs) > number, seconds)
+        assert submitted, f"only {len(self._runs)} runs were submitted within {seconds} s"
+        return list(self._runs)[number]
+
     def close(self) -> None:
         """End all tasks, and wait until they have."""
         with self._changed:
@@ -95,6 +102,7 @@ class Runs:
                 if token:
                     self._by_token[token] = run
                 self.submitted.append(payload)
+                self._changed.notify_all()
                 thread = threading.Thread(target=self._work, args=(run,), daemon=True)
                 self._threads.append(thread)
                 thread.start()

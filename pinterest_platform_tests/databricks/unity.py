@@ -1,5 +1,9 @@
-"""Unity Catalog: catalogs, schemas and volumes. Each is a folder, so tasks can make them, too."""
+"""Unity Catalog: catalogs, schemas and volumes, and the credentials that it keeps.
 
+Catalogs, schemas and volumes are folders, so tasks can make them, too.
+"""
+
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +18,21 @@ from pinterest_platform_tests.databricks.api import (
 
 _API = "/api/2.1/unity-catalog"
 
+# What AWS gives for an hour.
+_CREDENTIAL_SECONDS = 3600
+
 
 class UnityCatalog:
-    """Tables at ``<managed>/<catalog>/<schema>/<table>``, volumes below ``volumes`` likewise."""
+    """Tables at ``<managed>/<catalog>/<schema>/<table>``, volumes below ``volumes`` likewise.
+
+    Attributes:
+        service_credentials: ``access_key_id`` and so on of AWS by the credential's name.
+    """
 
     def __init__(self, managed: Path, volumes: Path) -> None:
         self._managed = managed
         self._volumes = volumes
+        self.service_credentials: dict[str, dict[str, str]] = {}
         (managed / "main").mkdir(parents=True)
 
     @property
@@ -33,6 +45,7 @@ class UnityCatalog:
             ("POST", f"{_API}/schemas", self._make_schema),
             ("GET", f"{_API}/volumes/", self._volume),
             ("POST", f"{_API}/volumes", self._make_volume),
+            ("POST", f"{_API}/temporary-service-credentials", self._give_credential),
         ]
 
     def _catalog(self, request: Request) -> Answer:
@@ -73,6 +86,15 @@ class UnityCatalog:
         full_name = f"{catalog}.{schema}.{volume}"
         _make(self._volumes / catalog / schema / volume, "Volume", full_name)
         return Answer(json=_volume_info(catalog, schema, volume))
+
+    def _give_credential(self, request: Request) -> Answer:
+        name = request.json.get("credential_name", "")
+        if name not in self.service_credentials:
+            message = f"Service credential '{name}' does not exist."
+            raise missing(message, "CREDENTIAL_DOES_NOT_EXIST")
+        expires = int((time.time() + _CREDENTIAL_SECONDS) * 1000)
+        given = {"aws_temp_credentials": self.service_credentials[name], "expiration_time": expires}
+        return Answer(json=given)
 
     def _need_catalog(self, name: str) -> None:
         if not (self._managed / name).is_dir():

@@ -40,6 +40,7 @@ class Workspace:
         requests: method and path of each request.
         unknown: those of them for which there is no endpoint here.
         secrets: keys and values by scope, which a test fills.
+        service_credentials: what Unity Catalog's service credentials of AWS give, by name.
         environment: variables of each task and cluster, as an instance profile gives; a test
             fills it.
         faults: switches for what goes wrong.
@@ -55,6 +56,7 @@ class Workspace:
         scopes = SecretScopes()
         self.secrets = scopes.values
         unity = UnityCatalog(managed, self.volumes)
+        self.service_credentials = unity.service_credentials
         self._clusters = Clusters(folder, managed, self.faults)
         runner = TaskRunner(self.volumes, managed, environments, self._clusters, scopes)
         self.environment = runner.variables
@@ -77,6 +79,17 @@ class Workspace:
     def wait_for(self, run_id: int, life_cycle: str = "TERMINATED") -> None:
         """Wait until a run is in a state, such as RUNNING."""
         self._runs.wait_for(run_id, life_cycle, DEADLINE_SECONDS)
+
+    def wait_for_run(self, number: int, life_cycle: str) -> int:
+        """Wait until the run before which ``number`` others were submitted is in a state; its id.
+
+        >>> before = len(workspace.submitted)
+        >>> ...  # something that submits
+        >>> run_id = workspace.wait_for_run(before, "RUNNING")
+        """
+        run_id = self._runs.wait_for_submission(number, DEADLINE_SECONDS)
+        self.wait_for(run_id, life_cycle)
+        return run_id
 
     def close(self) -> None:
         """End the server and all that runs."""
