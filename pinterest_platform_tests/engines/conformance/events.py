@@ -1,0 +1,55 @@
+"""What the Dagster instance of a run shows in the UI, without what differs from run to run."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterEventType
+
+Told = dict[str, Any]
+
+
+def materialisations(home: Path) -> dict[str, Told]:
+    """The metadata of each '<asset> [<partition>]' of the only run in a home."""
+    found: dict[str, Told] = {}
+    for event in _events(home, DagsterEventType.ASSET_MATERIALIZATION):
+        made = event.step_materialization_data.materialization
+        metadata = {name: entry.value for name, entry in made.metadata.items()}
+        del metadata["seconds"]
+        metadata["dagster/uri"] = str(metadata["dagster/uri"]).removeprefix(str(home))
+        metadata["preview"] = _without_ingested_at(str(metadata["preview"]))
+        found[f"{made.asset_key.to_user_string()} {made.partition or ''}".strip()] = metadata
+    return found
+
+
+def check_evaluations(home: Path) -> dict[str, Told]:
+    """How each '<asset>:<check>' of the only run in a home ended."""
+    found: dict[str, Told] = {}
+    for event in _events(home, DagsterEventType.ASSET_CHECK_EVALUATION):
+        check = event.asset_check_evaluation_data
+        found[f"{check.asset_key.to_user_string()}:{check.check_name}"] = {
+            "passed": check.passed,
+            "severity": check.severity.value,
+            "blocking": check.blocking,
+            "description": check.description,
+            "metadata": {name: entry.value for name, entry in check.metadata.items()},
+        }
+    return found
+
+
+def _events(home: Path, type_: DagsterEventType) -> list[Any]:
+    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+        (run,) = instance.get_runs()
+        logged = instance.all_logs(run.run_id, of_type=type_)
+        return [entry.dagster_event for entry in logged]
+
+
+def _without_ingested_at(preview: str) -> str:
+    """A Markdown table without that column."""
+    cells = [re.split(r"(?<!\\)\|", line) for line in preview.splitlines()]
+    names = [name.strip() for name in cells[0]]
+    if "ingested_at" not in names:
+        return preview
+    at = names.index("ingested_at")
+    return "\n".join("|".join(line[:at] + line[at + 1 :]) for line in cells)

@@ -1,0 +1,191 @@
+"""What every engine is put through, and what then lies in the lake and is said of it."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from pinterest_platform.engines.build import build
+from pinterest_platform.engines.request import Checked, Made, Outcome, Places, Request
+from pinterest_platform.tables.catalog import TABLES, in_schema
+from pinterest_platform_tests.engines.conformance.engine_process import (
+    DEADLINE_SECONDS,
+    EngineProcess,
+    engine_process,
+)
+from pinterest_platform_tests.engines.conformance.events import (
+    Told,
+    check_evaluations,
+    materialisations,
+)
+from pinterest_platform_tests.engines.conformance.lakes import (
+    Lake,
+    empty,
+    make_outdated,
+    rows_of,
+    spoil,
+    tables_of,
+)
+from pinterest_platform_tests.engines.conformance.posts import AFTER, BEFORE, DAY, DAYS
+from pinterest_platform_tests.process import Pinterest
+
+# Those that an engine makes from tables of another; that it makes all of them the run shows.
+CONTINUED = (
+    *(table.full_name for schema in ("raw", "cleaned") for table in in_schema(schema)),
+    "analytics.posts",
+    "analytics.category_counts_by_country",
+    "analytics.users_joined_by_year",
+    "analytics.median_followers_by_joining_year_and_age_group",
+)
+AGAIN = ("raw.pin", "raw.pin_stream", "cleaned.quarantine", "cleaned.pins")
+AT_ONCE = ("raw.geo", "cleaned.geolocations")
+OUTDATED = TABLES["analytics.users_joined_by_year"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where posts lie that engines only read: what had arrived first, and with what came later."""
+
+    folder: Path
+    aws: dict[str, str]
+
+    @property
+    def first(self) -> Path:
+        return self.folder / "first"
+
+    @property
+    def later(self) -> Path:
+        return self.folder / "later"
+
+    @property
+    def spoilt(self) -> Path:
+        """A lake that fails every check, made from the first that is built here."""
+        return self.folder / "spoilt"
+
+    @property
+    def emptied(self) -> Path:
+        """A lake without analytics, made likewise."""
+        return self.folder / "emptied"
+
+    def places(self, lake: Path, landing: Path) -> Places:
+        return Places(
+            str(lake),
+            str(landing),
+            {kind: f"pinterest.{kind}" for kind in ("pin", "geo", "user")},
+            date(2026, 1, 1),
+            {"post_years": (2018, 2022), "joining_years": (2015, 2020)},
+            {kind: f"streaming-pinterest-{kind}" for kind in ("pin", "geo", "user")},
+            self.aws["AWS_REGION"],
+        )
+
+
+@dataclass(frozen=True)
+class Under:
+    """An engine, and the environment that it works in."""
+
+    name: str
+    remote: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Played:
+    """What one engine made of the posts. Lakes are what they held after each step."""
+
+    said: str
+    exit_code: int
+    materialisations: dict[str, Told]
+    evaluations: dict[str, Told]
+    after_run: Lake
+    after_continuing: Lake
+    after_again: Lake
+    after_at_once: Lake
+    continued: dict[str, Made]
+    spoilt: dict[tuple[str, str], Checked]
+    emptied: dict[tuple[str, str], Checked]
+
+
+def play(under: Under, site: Site, home: Path, sail: EngineProcess) -> Played:
+    """Put an engine through everything; ``sail`` does what another engine is to have done."""
+    lake, other = home / "lake", home / "at_once"
+    environment = site.aws | under.environment
+    pinterest = Pinterest(
+        home,
+        PINTEREST_ENGINE=under.name,
+        PINTEREST_SPARK_REMOTE=under.remote,
+        PINTEREST_LANDING=str(site.first),
+        **environment,
+    )
+    process = pinterest.start("run", "--from", BEFORE.isoformat(), "--to", DAY.isoformat())
+    said, errors = process.communicate(timeout=DEADLINE_SECONDS)
+    after_run = tables_of(lake)
+    sail(made, site.places(lake, site.first), list(TABLES), [AFTER])
+    if not site.spoilt.exists():
+        spoil(lake, site.spoilt)
+        empty(lake, site.emptied)
+    make_outdated(lake, OUTDATED)
+    places = site.places(lake, site.later)
+    with engine_process(under.name, places, under.remote, environment) as engine:
+        continued = engine(made, places, CONTINUED, DAYS)
+        after_continuing = tables_of(lake)
+        engine(made, places, AGAIN, [DAY])
+        after_again = tables_of(lake)
+        engine(made_at_once, site.places(other, site.first))
+        return Played(
+            said + errors,
+            process.returncode,
+            materialisations(home),
+            check_evaluations(home),
+            after_run,
+            after_continuing,
+            after_again,
+            {name: rows_of(other, TABLES[name]) for name in AT_ONCE},
+            {outcome.table: outcome for outcome in continued if isinstance(outcome, Made)},
+            engine(checked, site.places(site.spoilt, site.first), list(TABLES)),
+            engine(
+                checked,
+                site.places(site.emptied, site.first),
+                [table.full_name for table in in_schema("analytics")],
+            ),
+        )
+
+
+def made(
+    spark: SparkSession, places: Places, tables: Iterable[str], days: Sequence[date]
+) -> list[Outcome]:
+    """Make tables without their checks; what is said of it, but for what differs each time."""
+    outcomes = build(spark, places, Request(tuple(tables), (), tuple(days)))
+    return [_comparable(outcome) for outcome in outcomes]
+
+
+def made_at_once(spark: SparkSession, places: Places) -> None:
+    """Let three writers add the same records, and three replace days that overlap."""
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(lambda days: made(spark, places, AT_ONCE[:1], days), [DAYS] * 3))
+        different = (DAYS, DAYS[:2], DAYS[1:])
+        list(threads.map(lambda days: made(spark, places, AT_ONCE[1:], days), different))
+
+
+def checked(
+    spark: SparkSession, places: Places, tables: Iterable[str]
+) -> dict[tuple[str, str], Checked]:
+    """Run all checks of tables, for all days, and make nothing."""
+    asked = tuple((name, check.name) for name in tables for check in TABLES[name].checks)
+    return {
+        (outcome.table, outcome.check): outcome
+        for outcome in build(spark, places, Request((), asked))
+        if isinstance(outcome, Checked)
+    }
+
+
+def _comparable(outcome: Outcome) -> Outcome:
+    if not isinstance(outcome, Made):
+        return outcome
+    preview = [
+        {name: cell for name, cell in row.items() if name != "ingested_at"}
+        for row in outcome.preview
+    ]
+    return replace(outcome, preview=preview, seconds=0.0)

@@ -1,0 +1,29 @@
+"""Sail as every engine: in the process in another time zone, and as a server beside it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from pinterest_platform_tests.engines.conformance.engine_process import EngineProcess
+from pinterest_platform_tests.engines.conformance.scenario import Played, Site, Under, play
+from pinterest_platform_tests.engines.conformance.suite import Conformance
+from pinterest_platform_tests.spark_connect import sail_server
+
+ELSEWHERE = {"TZ": "America/New_York"}
+
+
+class TestSailInTheProcess(Conformance):
+    """Sail, started inside the process."""
+
+    @pytest.fixture(scope="class")
+    def played(self, site: Site, reference: Played, sail: EngineProcess) -> Played:
+        return play(Under("sail", environment=ELSEWHERE), site, site.folder / "sail", sail)
+
+
+class TestSailAsServer(Conformance):
+    """A Sail server in another process."""
+
+    @pytest.fixture(scope="class")
+    def played(self, site: Site, reference: Played, sail: EngineProcess) -> Iterator[Played]:
+        with sail_server(**site.aws, **ELSEWHERE) as url:
+            yield play(Under("connect", url, ELSEWHERE), site, site.folder / "server", sail)

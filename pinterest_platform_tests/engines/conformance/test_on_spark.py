@@ -1,0 +1,19 @@
+"""Apache Spark in a JVM of the process, as every engine, in another time zone."""
+
+import pytest
+
+from pinterest_platform_tests.engines.conformance.engine_process import EngineProcess
+from pinterest_platform_tests.engines.conformance.scenario import Played, Site, Under, play
+from pinterest_platform_tests.engines.conformance.suite import Conformance
+from pinterest_platform_tests.spark_connect import NO_JAVA, has_java
+
+pytestmark = pytest.mark.skipif(not has_java(), reason=NO_JAVA)
+
+
+class TestSpark(Conformance):
+    """Apache Spark in a JVM of the process's own."""
+
+    @pytest.fixture(scope="class")
+    def played(self, site: Site, reference: Played, sail: EngineProcess) -> Played:
+        elsewhere = Under("spark", environment={"TZ": "America/New_York"})
+        return play(elsewhere, site, site.folder / "spark", sail)

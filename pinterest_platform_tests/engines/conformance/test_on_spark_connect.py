@@ -1,0 +1,23 @@
+"""Apache Spark's own Spark Connect server, as every engine, in another time zone."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from pinterest_platform_tests.engines.conformance.engine_process import EngineProcess
+from pinterest_platform_tests.engines.conformance.scenario import Played, Site, Under, play
+from pinterest_platform_tests.engines.conformance.suite import Conformance
+from pinterest_platform_tests.spark_connect import NO_JAVA, has_java, spark_server
+
+pytestmark = pytest.mark.skipif(not has_java(), reason=NO_JAVA)
+
+ELSEWHERE = {"TZ": "America/New_York"}
+
+
+class TestSparkConnect(Conformance):
+    """A Spark Connect server of Apache Spark."""
+
+    @pytest.fixture(scope="class")
+    def played(self, site: Site, reference: Played, sail: EngineProcess) -> Iterator[Played]:
+        with spark_server(**site.aws, **ELSEWHERE) as url:
+            yield play(Under("connect", url, ELSEWHERE), site, site.folder / "connect", sail)

@@ -1,0 +1,127 @@
+"""Credentials for S3 and Kinesis: had where they are needed, and written down nowhere."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from pinterest_platform.landing import LandingKey
+from pinterest_platform_tests.databricks.workspace import DEADLINE_SECONDS
+from pinterest_platform_tests.engines.databricks.guarded_aws import GuardedAws, guarded_aws
+from pinterest_platform_tests.engines.databricks.site import TODAY, Site, running_site
+from pinterest_platform_tests.landing import as_json, pin
+from pinterest_platform_tests.local_aws import client, running_moto
+from pinterest_platform_tests.process import Pinterest
+
+KEY_ID = "AKIAGIVENBYTHEPLACE"
+SECRET = "hush/that+nobody=sees"
+TOKEN = "a-token-of-an-hour"
+REGION = "eu-west-1"
+
+STREAM = "streaming-pinterest-pin"
+ANY_KEY = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
+OBJECT = f"/posts/arrived/{LandingKey('pinterest.pin', 0, 0)}"
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    """An AWS in which a pin has landed and another is in a stream."""
+    with running_moto() as endpoint:
+        s3 = client("s3", endpoint)
+        s3.create_bucket(Bucket="posts")
+        key = OBJECT.removeprefix("/posts/")
+        s3.put_object(Bucket="posts", Key=key, Body=as_json(pin(1)) + b"\n")
+        kinesis = boto3.client("kinesis", REGION, endpoint_url=endpoint, **ANY_KEY)
+        kinesis.create_stream(StreamName=STREAM, ShardCount=1)
+        kinesis.put_record(StreamName=STREAM, Data=as_json(pin(2)), PartitionKey="any")
+        yield endpoint
+
+
+@pytest.fixture
+def aws(moto: str, request: pytest.FixtureRequest) -> Iterator[GuardedAws]:
+    """An AWS that wants the key, and the session token that the test's parameter says."""
+    with guarded_aws(moto, KEY_ID, SECRET, request.param, REGION) as aws:
+        yield aws
+
+
+@pytest.fixture
+def site(aws: GuardedAws, tmp_path: Path) -> Iterator[Site]:
+    """A workspace that keeps the key both ways; its tasks and clusters have only the address."""
+    with running_site(tmp_path / "site", {"AWS_ENDPOINT_URL": aws.endpoint}) as site:
+        site.workspace.secrets["aws-keys"] = {
+            "aws_access_key_id": KEY_ID,
+            "aws_secret_access_key": SECRET,
+        }
+        site.workspace.service_credentials["posts-reader"] = {
+            "access_key_id": KEY_ID,
+            "secret_access_key": SECRET,
+            "session_token": TOKEN,
+        }
+        yield site
+
+
+@pytest.mark.parametrize(
+    ("aws", "setting", "name", "tables"),
+    [
+        ("", "PINTEREST_DATABRICKS_SECRET_SCOPE", "aws-keys", ["pin"]),
+        (TOKEN, "PINTEREST_DATABRICKS_SERVICE_CREDENTIAL", "posts-reader", ["pin", "pin_stream"]),
+    ],
+    indirect=["aws"],
+)
+def test_task_and_cluster_are_let_in_and_no_secret_is_written_down(
+    aws: GuardedAws, site: Site, setting: str, name: str, tables: list[str]
+) -> None:
+    # This process, too, has no key: only the region, which is no secret.
+    pinterest = site.pinterest(
+        **{setting: name}, PINTEREST_LANDING="s3://posts/arrived", AWS_REGION=REGION
+    )
+    aws.gate.clear()
+    process = pinterest.start(
+        "run", "--day", TODAY, "--select", ",".join(f"raw/{table}" for table in tables)
+    )
+    assert aws.asked.wait(DEADLINE_SECONDS)
+    # The task has the key by now, and what Dagster asked it lies in the volume.
+    during = places_of_secrets(site, pinterest, [])
+    aws.gate.set()
+    said = process.communicate(timeout=DEADLINE_SECONDS)
+
+    assert process.returncode == 0, said
+    assert [len(site.rows(pinterest, f"raw.{table}")) for table in tables] == [1] * len(tables)
+    assert aws.refused == []
+    assert f"s3 GET {OBJECT}" in aws.let_in
+    assert ("kinesis POST /" in aws.let_in) == ("pin_stream" in tables)
+    assert during == []
+    assert places_of_secrets(site, pinterest, said) == []
+
+
+def places_of_secrets(site: Site, pinterest: Pinterest, said: Iterable[str]) -> list[str]:
+    """Where a secret can be read: in what was submitted or said, in a file of the site."""
+    texts = {"submitted": str(site.workspace.submitted).encode(), "said": "".join(said).encode()}
+    folders = [site.workspace.volumes.parent, pinterest.home]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert any(path.name == "context.json" for path in files) or said
+    texts |= {str(path): path.read_bytes() for path in files}
+    secrets = [secret.encode() for secret in (KEY_ID, SECRET, TOKEN, site.workspace.token)]
+    return [place for place, text in texts.items() for secret in secrets if secret in text]
+
+
+@pytest.mark.parametrize("aws", [""], indirect=True)
+@pytest.mark.parametrize(
+    ("setting", "name"),
+    [
+        ("PINTEREST_DATABRICKS_SECRET_SCOPE", "no-such-scope"),
+        ("PINTEREST_DATABRICKS_SERVICE_CREDENTIAL", "no-such-credential"),
+    ],
+)
+def test_credentials_that_are_not_there_are_named(site: Site, setting: str, name: str) -> None:
+    pinterest = site.pinterest(
+        **{setting: name}, PINTEREST_LANDING="s3://posts/arrived", AWS_REGION=REGION
+    )
+
+    ended = pinterest("run", "--day", TODAY, "--select", "raw/pin")
+
+    (line,) = ended.stderr.splitlines()
+    assert ended.returncode == 1
+    assert name in line
+    assert setting in line

@@ -1,0 +1,217 @@
+"""What a user gets when it does not work: one line that says why and where to look, no secret."""
+
+import io
+import subprocess
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from pinterest_platform.engines.databricks.volume import Volume
+from pinterest_platform.engines.databricks.wheel import task_wheel
+from pinterest_platform_tests.databricks.submissions import EXISTING_CLUSTER
+from pinterest_platform_tests.databricks.workspace import DEADLINE_SECONDS
+from pinterest_platform_tests.engines.databricks.site import (
+    NOW,
+    TODAY,
+    Site,
+    instance_of,
+    land,
+    running_site,
+)
+from pinterest_platform_tests.landing import pin
+from pinterest_platform_tests.process import Pinterest
+from pinterest_platform_tests.s3_lists import S3
+
+STEP = ("run", "--day", TODAY, "--select", "raw/pin")
+
+
+@pytest.fixture
+def pinterest(site: Site, s3: S3) -> Pinterest:
+    """A pin has landed."""
+    pinterest = site.pinterest(**s3.environment)
+    land(s3, pinterest, pin(1))
+    return pinterest
+
+
+def error_of(ended: "subprocess.CompletedProcess[str]", *secrets: str) -> str:
+    """The one line that a failed command says."""
+    said = ended.stdout + ended.stderr
+    assert ended.returncode == 1, said
+    assert "Traceback" not in said
+    assert not [secret for secret in secrets if secret in said]
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("Error: ")
+    return line
+
+
+def url_of(site: Site, number: int, life_cycle: str = "TERMINATED") -> str:
+    """The page of a run on Databricks."""
+    return str(site.run(number, life_cycle).run_page_url)
+
+
+def failure_of(pinterest: Pinterest) -> dg.Failure:
+    """How the step of the newest run failed, as Dagster keeps it."""
+    with instance_of(pinterest) as instance:
+        (run, *_) = instance.get_runs()
+        assert run.status == dg.DagsterRunStatus.FAILURE
+        events = [entry.dagster_event for entry in instance.all_logs(run.run_id)]
+    (failure,) = [
+        event.step_failure_data.user_failure_data
+        for event in events
+        if event and event.event_type == dg.DagsterEventType.STEP_FAILURE
+    ]
+    assert failure
+    return dg.Failure(failure.description, failure.metadata)
+
+
+def test_what_the_task_finds_wrong_is_said_in_its_words_with_the_page_and_the_traceback(
+    site: Site, s3: S3, pinterest: Pinterest
+) -> None:
+    land(s3, pinterest, pin(0), arrived_at=NOW - timedelta(days=1), offset=1)
+    number = len(site.workspace.submitted)
+
+    ended = pinterest(*STEP, PINTEREST_START_DATE=TODAY)
+
+    url = url_of(site, number)
+    line = error_of(ended, site.workspace.token)
+    assert "set PINTEREST_START_DATE" in line
+    assert "PlatformError" not in line
+    assert line.endswith(f"(on Databricks: {url})")
+    failure = failure_of(pinterest)
+    assert f"Error: {failure.description}" == line
+    assert failure.metadata["remote_run"].value == url
+    traceback = str(failure.metadata["remote_traceback"].value)
+    assert "reject_undated" in traceback
+    assert "PlatformError: " in traceback
+
+
+def test_a_task_that_is_killed_fails_the_run_with_the_page_to_look_at(
+    site: Site, s3: S3, pinterest: Pinterest
+) -> None:
+    number = len(site.workspace.submitted)
+    s3.gate.clear()
+    process = pinterest.start(*STEP)
+    site.workspace.wait_for_run(number, "RUNNING")
+
+    site.workspace.faults.kill_tasks()
+    output, errors = process.communicate(timeout=DEADLINE_SECONDS)
+    s3.gate.set()
+
+    ended = subprocess.CompletedProcess(STEP, process.returncode, output, errors)
+    assert "SIGKILL" in error_of(ended)
+    assert url_of(site, number) in errors
+
+
+def test_a_failed_check_fails_the_run_and_what_came_before_is_there(
+    site: Site, pinterest: Pinterest
+) -> None:
+    """Without a cleaned pin there are no posts, which is an error."""
+    ended = pinterest("run", "--select", "analytics/posts,analytics/category_counts_by_year")
+
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    assert "analytics.posts failed not_empty" in ended.stderr
+    assert "analytics.category_counts_by_year was not made" in ended.stderr
+    assert "on Databricks" not in ended.stderr
+    assert site.rows(pinterest, "analytics.posts") == []
+    with instance_of(pinterest) as instance:
+        made = instance.get_latest_materialization_event(dg.AssetKey(["analytics", "posts"]))
+        below = dg.AssetKey(["analytics", "category_counts_by_year"])
+        assert made is not None
+        assert instance.get_latest_materialization_event(below) is None
+        checked = {
+            evaluation.check_name: evaluation.passed
+            for entry in instance.all_logs(made.run_id)
+            if entry.dagster_event
+            and entry.dagster_event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
+            for evaluation in [entry.dagster_event.asset_check_evaluation_data]
+        }
+    assert not checked.pop("not_empty")
+    assert checked
+    assert all(checked.values())
+
+
+def test_a_wheel_that_cannot_be_installed_is_said(site: Site, pinterest: Pinterest) -> None:
+    schema = f"{pinterest.environment['PINTEREST_DATABRICKS_SCHEMA_PREFIX']}platform"
+    volume = f"/Volumes/main/{schema}/files"
+    Volume(site.client, volume).make()
+    site.client.files.upload(f"{volume}/wheels/{task_wheel().name}", io.BytesIO(b"cut off"))
+    number = len(site.workspace.submitted)
+
+    line = error_of(pinterest(*STEP))
+
+    assert "Library installation failed" in line
+    assert url_of(site, number, "INTERNAL_ERROR") in line
+
+
+def test_a_terminated_cluster_is_said(tmp_path: Path, s3: S3) -> None:
+    with running_site(tmp_path, s3.environment) as site:
+        site.workspace.faults.terminate_cluster()
+        pinterest = site.pinterest(
+            PINTEREST_DATABRICKS_COMPUTE="existing_cluster",
+            PINTEREST_DATABRICKS_CLUSTER_ID=EXISTING_CLUSTER,
+        )
+
+        line = error_of(pinterest(*STEP))
+
+        assert "unexpected state Terminated" in line
+        assert url_of(site, 0, "INTERNAL_ERROR") in line
+
+
+def test_a_catalog_for_the_tables_that_is_missing_is_named(
+    site: Site, pinterest: Pinterest
+) -> None:
+    number = len(site.workspace.submitted)
+
+    line = error_of(
+        pinterest(
+            *STEP,
+            PINTEREST_DATABRICKS_CATALOG="nowhere",
+            PINTEREST_DATABRICKS_VOLUME="/Volumes/main/platform/files",
+        )
+    )
+
+    assert "Catalog 'nowhere' was not found" in line
+    assert "set PINTEREST_DATABRICKS_CATALOG" in line
+    assert url_of(site, number) in line
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"PINTEREST_DATABRICKS_CATALOG": "nowhere"}, ["nowhere", "PINTEREST_DATABRICKS_CATALOG"]),
+        ({"DATABRICKS_TOKEN": "dapi-wrong-one"}, ["Invalid access token", "credentials"]),
+        ({"DATABRICKS_HOST": ""}, ["check DATABRICKS_HOST"]),
+        ({"DATABRICKS_TOKEN": ""}, ["credentials"]),
+        ({"PINTEREST_LANDING": "landing"}, ["set PINTEREST_LANDING to s3://"]),
+        ({"PINTEREST_DATABRICKS_VOLUME": "/Volumes/main"}, ["PINTEREST_DATABRICKS_VOLUME"]),
+        ({"PINTEREST_DATABRICKS_SCHEMA_PREFIX": "a b"}, ["PINTEREST_DATABRICKS_SCHEMA_PREFIX"]),
+        ({"PINTEREST_DATABRICKS_COMPUTE": "abacus"}, ["PINTEREST_DATABRICKS_COMPUTE"]),
+        (
+            {
+                "PINTEREST_DATABRICKS_COMPUTE": "existing_cluster",
+                "PINTEREST_DATABRICKS_CLUSTER_ID": "0101-120000-nothing",
+            },
+            ["0101-120000-nothing does not exist"],
+        ),
+    ],
+    ids=lambda given: next(iter(given)) if isinstance(given, dict) else "",
+)
+def test_a_mistake_in_the_settings_is_one_line_and_makes_no_run(
+    site: Site, pinterest: Pinterest, settings: dict[str, str], said: list[str]
+) -> None:
+    number = len(site.workspace.submitted)
+
+    line = error_of(pinterest(*STEP, **settings), "dapi-wrong-one", site.workspace.token)
+
+    assert not [words for words in said if words not in line], line
+    assert len(site.workspace.submitted) == number
+
+
+@pytest.fixture(autouse=True)
+def _mended(s3: S3) -> Iterator[None]:
+    """What a test holds goes on after it."""
+    yield
+    s3.gate.set()
