@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
@@ -32,6 +33,9 @@ _OVERTAKEN = (
     "ConcurrentAppend",
     "ConcurrentDelete",
     "DELTA_CONC",
+    # What two that make the same table at once say.
+    "DELTA_PROTOCOL_CHANGED",
+    "DELTA_METADATA_CHANGED",
 )
 
 T = TypeVar("T")
@@ -218,7 +222,8 @@ def retried(action: Callable[[], T]) -> T:
     for attempt in range(1, ATTEMPTS):
         try:
             return action()
-        except PySparkException as error:
+        # In a JVM of this process, PySpark leaves what Delta raises as it comes.
+        except (PySparkException, Py4JJavaError) as error:
             if not any(sign in str(error) for sign in _OVERTAKEN):
                 raise
             # At random, so that two writers do not meet again.

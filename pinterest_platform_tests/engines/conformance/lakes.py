@@ -14,7 +14,7 @@ from pinterest_platform.tables.catalog import OUTPUTS, TABLES, in_schema
 from pinterest_platform.tables.contract import Table
 
 Row = dict[str, Any]
-Lake = dict[str, list[Row]]
+Rows = dict[str, list[Row]]
 
 
 def rows_of(lake: Path, table: Table) -> list[Row]:
@@ -29,7 +29,7 @@ def rows_of(lake: Path, table: Table) -> list[Row]:
     return rows if table.ordered else sorted(rows, key=repr)
 
 
-def tables_of(lake: Path) -> Lake:
+def tables_of(lake: Path) -> Rows:
     """The rows of every table of the lake."""
     return {name: rows_of(lake, table) for name, table in TABLES.items()}
 
