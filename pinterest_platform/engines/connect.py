@@ -18,8 +18,8 @@ from pinterest_platform.errors import PlatformError
 # What a URL without a port means (pyspark, DefaultChannelBuilder).
 _PORT = 15002
 
-# A server that does not take a connection in this time is not there. PySpark itself would go on
-# trying for ten minutes.
+# A server that does not take a connection and speak gRPC in this time is not there. PySpark itself
+# would go on trying for ten minutes, also where something else listens.
 _CONNECT_SECONDS = 10
 
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
@@ -41,8 +41,8 @@ def connect_session(remote: str, lake: str) -> Iterator[SparkSession]:
 
     def unusable(reason: str) -> PlatformError:
         return PlatformError(
-            f"the Spark Connect server at {address.netloc} cannot be used ({reason}): start it, "
-            "or correct PINTEREST_SPARK_REMOTE"
+            f"the Spark Connect server at {address.netloc.rpartition('@')[2]} cannot be used "
+            f"({reason}): start it, or correct PINTEREST_SPARK_REMOTE"
         )
 
     try:
@@ -50,6 +50,13 @@ def connect_session(remote: str, lake: str) -> Iterator[SparkSession]:
         socket.create_connection((host, address.port or _PORT), _CONNECT_SECONDS).close()
     except (OSError, ValueError) as error:
         raise unusable(str(error)) from None
+    try:
+        answers = _speaks_grpc(remote)
+    except PySparkException:
+        # PySpark's words repeat what stands there, a token it may be.
+        raise unusable("what stands behind the port is not /;name=value;name=value") from None
+    if not answers:
+        raise unusable(f"what listens there does not answer within {_CONNECT_SECONDS} s")
     with ExitStack() as stack:
         try:
             spark = SparkSession.builder.remote(remote).create()
@@ -60,6 +67,20 @@ def connect_session(remote: str, lake: str) -> Iterator[SparkSession]:
         except PySparkException as error:
             raise unusable(first_line(error)) from None
         yield spark
+
+
+def _speaks_grpc(remote: str) -> bool:
+    """Whether what listens there answers as gRPC does."""
+    # A second of imports, which only those who use a server pay.
+    import grpc  # type: ignore[import-untyped]  # noqa: PLC0415
+    from pyspark.sql.connect.client import DefaultChannelBuilder  # noqa: PLC0415
+
+    with DefaultChannelBuilder(remote).toChannel() as channel:
+        try:
+            grpc.channel_ready_future(channel).result(_CONNECT_SECONDS)
+        except grpc.FutureTimeoutError:
+            return False
+    return True
 
 
 def _is_sail(spark: SparkSession) -> bool:

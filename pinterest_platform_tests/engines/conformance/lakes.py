@@ -138,7 +138,6 @@ def _spoilt_geolocations(rows: list[Row]) -> None:
     rows[1]["offset_or_sequence_number"] = "90000"
     rows[2]["coordinates"] = [90.1, 0.0]
     rows[3]["coordinates"] = [0.0]
-    rows[4]["coordinates"] = [0.0, None]
     _without_pin(rows)
 
 
