@@ -1,11 +1,13 @@
-"""What a user reads where Apache Spark cannot start: before a JVM is started at all."""
+"""What a user reads where Apache Spark cannot start."""
 
 from pathlib import Path
 
 import pytest
 
-from pinterest_platform.engines.spark import spark_session
+from pinterest_platform.engines.spark import DELTA, spark_session
 from pinterest_platform.errors import PlatformError
+from pinterest_platform_tests.process import Pinterest
+from pinterest_platform_tests.spark_connect import NO_JAVA, has_java
 
 
 def said_with_java(monkeypatch: pytest.MonkeyPatch, home: Path, script: str) -> str:
@@ -47,3 +49,18 @@ def test_a_java_that_is_too_old_is_named(
 def test_a_java_that_does_not_run_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     said = said_with_java(monkeypatch, tmp_path, "exit 1")
     assert f"{tmp_path}/bin/java cannot be run" in said
+
+
+@pytest.mark.skipif(not has_java(), reason=NO_JAVA)
+def test_without_a_network_the_jars_are_named_and_nothing_else_is_said(tmp_path: Path) -> None:
+    nobody = "-Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=9"
+    pinterest = Pinterest(
+        tmp_path / "home",
+        PINTEREST_ENGINE="spark",
+        # A home in which no jars were fetched yet.
+        JAVA_TOOL_OPTIONS=f"-Duser.home={tmp_path} {nobody}",
+    )
+    done = pinterest("query", "SELECT 1")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert DELTA in done.stderr
+    assert "check the network" in done.stderr
