@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -28,6 +28,10 @@ JAVA = 17
 
 # A million posts need about 2 GiB; the rest of the machine is for the Python workers and others.
 MOST_DRIVER_GIB = 8
+
+# By these PySpark takes the process for the client of a server; it sets them itself with the first
+# session of Spark Connect, and other processes inherit them.
+CONNECT_VARIABLES = ("SPARK_REMOTE", "SPARK_LOCAL_REMOTE", "SPARK_CONNECT_MODE_ENABLED")
 
 
 @contextmanager
@@ -52,13 +56,17 @@ def spark_session(on_s3: bool) -> Iterator[SparkSession]:
     # Spark's own setting does not reach the processes that plan Python data sources.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     coordinates = ",".join([DELTA, S3A] if on_s3 else [DELTA])
-    with tempfile.TemporaryFile() as said, tempfile.TemporaryDirectory() as folder:
+    with (
+        _without(CONNECT_VARIABLES),
+        tempfile.TemporaryFile() as said,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         resource = LazyPySparkResource(spark_config=local_settings(coordinates, folder, on_s3))
         with _standard_error_to(said):
             try:
                 spark: SparkSession = resource.spark_session
             except (PySparkException, OSError) as error:
-                raise _not_started(coordinates, said) from error
+                raise _not_started(coordinates, said, error) from error
         try:
             yield spark
         finally:
@@ -145,8 +153,8 @@ def _require_java() -> None:
         raise PlatformError(f"{what}, and {java} is Java {version}: {to_do}")
 
 
-def _not_started(coordinates: str, said: IO[bytes]) -> PlatformError:
-    """What kept Spark from starting, by what its launcher said before it ended."""
+def _not_started(coordinates: str, said: IO[bytes], error: Exception) -> PlatformError:
+    """What kept Spark from starting, by what its launcher said before it ended, if it did."""
     said.seek(0)
     lines = [line.strip() for line in said.read().decode(errors="replace").splitlines()]
     if any("unresolved dependency" in line or "download failed" in line.lower() for line in lines):
@@ -156,7 +164,7 @@ def _not_started(coordinates: str, said: IO[bytes]) -> PlatformError:
             "fetched once, into ~/.ivy2.5.2"
         )
     reasons = [line for line in lines if "Exception" in line or "Error" in line]
-    reason = (reasons or lines or ["it said nothing"])[0][:300]
+    reason = (reasons or lines or str(error).splitlines())[0][:300]
     return PlatformError(f"Apache Spark did not start: {reason}")
 
 
@@ -176,3 +184,13 @@ def _standard_error_to(file: IO[bytes]) -> Iterator[None]:
         sys.stderr.flush()
         os.dup2(before, 2)
         os.close(before)
+
+
+@contextmanager
+def _without(names: Iterable[str]) -> Iterator[None]:
+    """Take variables out of the environment for as long as the block lasts."""
+    before = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(before)

@@ -59,6 +59,9 @@ def test_without_a_network_the_jars_are_named_and_nothing_else_is_said(tmp_path:
         PINTEREST_ENGINE="spark",
         # A home in which no jars were fetched yet.
         JAVA_TOOL_OPTIONS=f"-Duser.home={tmp_path} {nobody}",
+        # What PySpark leaves in a process that had a session on a server, and may be set by hand.
+        SPARK_CONNECT_MODE_ENABLED="1",
+        SPARK_REMOTE="sc://127.0.0.1:9",
     )
     done = pinterest("query", "SELECT 1")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
