@@ -8,12 +8,12 @@ INSTALLED := .venv/installed
 # With it every Dagster process compiles all of its imports again, which costs seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test ui live lint lock clean setup java
+.PHONY: demo test ui live lint lock clean setup servers
 
 demo: $(INSTALLED)
 	$(BIN)/pinterest demo
 
-test: lint java
+test: lint servers
 	$(BIN)/pytest -q -n 2 --dist loadfile
 
 ui: $(INSTALLED)
@@ -33,12 +33,16 @@ lock: $(INSTALLED)
 
 setup: $(INSTALLED)
 
-# What the tests of Apache Spark run on; they are skipped where it is missing.
-java:
-	@command -v java >/dev/null || [ -x "$$JAVA_HOME/bin/java" ] || { \
-		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-		apt-get update -qq && apt-get install -y -qq openjdk-17-jre-headless >/dev/null; \
-	} || echo "No Java: the tests of Apache Spark are skipped." >&2
+# What the tests of Apache Spark, Kafka, MySQL and Postgres start; without it they are skipped.
+servers:
+	@missing=; \
+	command -v java >/dev/null || [ -x "$$JAVA_HOME/bin/java" ] || missing="$$missing openjdk-17-jre-headless"; \
+	PATH="$$PATH:/usr/sbin" command -v mariadbd >/dev/null || missing="$$missing mariadb-server-core"; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	[ -z "$$missing" ] || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	} || echo "Not installed:$$missing; the tests that need them are skipped." >&2
 
 # uv installs what pip would, in a fraction of the time; pip's own settings (index, certificates)
 # are handed over.

@@ -38,8 +38,20 @@ class Settings(BaseSettings):
     start_date: date = date(2026, 1, 1)
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = "pinterest"
     gateway_url: str = "http://127.0.0.1:8082"
+    # host:port,host:port: where it is set, the gateway's topics are in Kafka.
+    kafka_bootstrap: str = ""
+    kafka_security: Literal["plaintext", "tls", "scram-sha-256", "scram-sha-512", "iam"] = (
+        "plaintext"
+    )
+    kafka_user: str = ""
+    kafka_password: SecretStr = SecretStr("")
+    # The certificates of the authority that signed the brokers', when the system does not know it.
+    kafka_ca: Path | None = None
     db_url: str = ""
     db_creds: Path | None = None
+    # The certificates of the authority that signed the database server's: then only that server's
+    # own is taken. Without it TLS is used where the server offers it, and nobody is sure with whom.
+    db_ca: Path | None = None
     # The Dagster instance; the one variable that is Dagster's own.
     dagster_home: Annotated[str, Field(validation_alias="DAGSTER_HOME")] = ""
     # boto3 reads AWS_DEFAULT_REGION only; ECS, Lambda and the other SDKs set AWS_REGION.

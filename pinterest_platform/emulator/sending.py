@@ -96,7 +96,13 @@ def emulate(
         raise PlatformError("the rate is no number of posts a second: give --rate 0 or more")
     stop = stop or Stop()
     count = Sent()
-    picked = pick_posts(engine, seed)
+
+    def tell(problem: str) -> None:
+        if problem not in count.problems and len(count.problems) < MOST_PROBLEMS:
+            count.problems.append(problem)
+            on_problem(problem)
+
+    picked = pick_posts(engine, seed, stop=stop, on_problem=tell)
     with GatewaySession(gateway_url, stop, retries=retries, backoff=backoff) as gateway:
         way: Channel = RestProxy(gateway) if channel == "batch" else KinesisProxy(gateway, seed)
         try:
@@ -108,17 +114,20 @@ def emulate(
         batch: list[Post] = []
         try:
             for _ in islice(due(rate, seed, stop), posts):
-                batch.append(next(picked))
+                post = next(picked, None)
+                if post is None:
+                    break
+                batch.append(post)
                 count.posts += 1
                 if len(batch) == batch_size:
                     ready, batch = batch, []
-                    _send(way, destinations, ready, count, on_problem)
+                    _send(way, destinations, ready, count, tell)
                 on_progress(count)
         finally:
             # Also when the source went away or the user lost patience: what was picked is sent
             # or counted.
             if batch:
-                _send(way, destinations, batch, count, on_problem)
+                _send(way, destinations, batch, count, tell)
             on_progress(count)
     return count
 
@@ -128,7 +137,7 @@ def _send(
     destinations: Mapping[str, str],
     batch: Sequence[Post],
     count: Sent,
-    on_problem: Callable[[str], None],
+    tell: Callable[[str], None],
 ) -> None:
     """Send a batch, kind by kind, and count every record of it, even when interrupted."""
     records = {
@@ -145,9 +154,7 @@ def _send(
             count.sent[kind] += delivery.acknowledged
             count.failed[kind] += len(values) - delivery.acknowledged
             del unsettled[kind]
-            problem = delivery.problem
-            if problem and problem not in count.problems and len(count.problems) < MOST_PROBLEMS:
-                count.problems.append(problem)
-                on_problem(problem)
+            if delivery.problem:
+                tell(delivery.problem)
     finally:
         count.failed.update(unsettled)

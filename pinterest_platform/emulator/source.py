@@ -32,6 +32,11 @@ from pinterest_platform.settings import Settings
 # up on a lock after 50 s (innodb_lock_wait_timeout). After a minute the connection is dead.
 MYSQL_TIMEOUT_S = 60
 
+# What a client hears of a server that is away, going, or coming back (MySQL's error reference):
+# too many connections, out of resources, shutdown in progress, connection killed, cannot connect,
+# unknown host (a failover changes its name's address), gone away, lost during a query.
+AWAY = frozenset({1040, 1041, 1053, 1927, 2002, 2003, 2005, 2006, 2013})
+
 metadata = MetaData()
 
 # InnoDB because seeding relies on its transactions; utf8mb4 because posts hold emoji.
@@ -101,7 +106,7 @@ def open_source(
     was meant is no good in front of a command that replaces tables.
 
     Args:
-        settings: ``db_url``, ``db_creds`` and ``source_db`` are used.
+        settings: ``db_url``, ``db_creds``, ``db_ca`` and ``source_db`` are used.
         environ: where PINTEREST_DB_* are looked up.
         url: a SQLAlchemy URL; ``mysql://`` means PyMySQL.
         creds: a credentials YAML, see ``load_credentials``.
@@ -115,12 +120,12 @@ def open_source(
             f"--db-creds and {other} both name a database: leave one of the two out"
         )
     if url:
-        return _engine(_parse(url, "--url"))
+        return _engine(_parse(url, "--url"), settings.db_ca)
     if settings.db_url:
-        return _engine(_parse(settings.db_url, "PINTEREST_DB_URL"))
+        return _engine(_parse(settings.db_url, "PINTEREST_DB_URL"), settings.db_ca)
     file = creds or settings.db_creds
     if file or any(environ.get(name) is not None for name in VARIABLES.values()):
-        return _engine(load_credentials(file, environ))
+        return _engine(load_credentials(file, environ), settings.db_ca)
     return _engine(URL.create("sqlite", database=str(settings.source_db)))
 
 
@@ -137,15 +142,25 @@ def sqlite_file(engine: Engine) -> Path | None:
     return Path(name)
 
 
+class DatabaseAway(PlatformError):
+    """The database server is not there now, but may be soon."""
+
+
 @contextmanager
 def database_errors(engine: Engine) -> Iterator[None]:
-    """Turn what the driver and SQLAlchemy raise into one line without a password."""
+    """Turn what the driver and SQLAlchemy raise into one line without a password.
+
+    Raises:
+        DatabaseAway: when the server is away.
+        PlatformError: otherwise.
+    """
     try:
         yield
     # PyMySQL raises RuntimeError where a login needs a package that is not there, and ValueError
     # comes from text or a date that cannot be read.
     except (SQLAlchemyError, RuntimeError, ValueError) as error:
-        raise PlatformError(
+        kind = DatabaseAway if _code(error) in AWAY else PlatformError
+        raise kind(
             f"the database {database_name(engine)} cannot be used ({_reason(error, engine)}): "
             "check that it runs, and PINTEREST_DB_URL or the credentials"
         ) from None
@@ -174,6 +189,13 @@ def missing_tables(engine: Engine) -> list[str]:
                     "and run pinterest seed-db"
                 )
     return missing
+
+
+def _code(error: Exception) -> int | None:
+    """The number of MySQL's error, where it is one."""
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    number = cause.args[0] if cause and cause.args else None
+    return number if isinstance(number, int) else None
 
 
 def _reason(error: Exception, engine: Engine) -> str:
@@ -209,14 +231,18 @@ def _parse(text: str, origin: str) -> URL:
     return url
 
 
-def _engine(url: URL) -> Engine:
-    timeouts = (
-        {"read_timeout": MYSQL_TIMEOUT_S, "write_timeout": MYSQL_TIMEOUT_S}
-        if url.drivername.endswith("+pymysql")
-        else {}
-    )
+def _engine(url: URL, ca: Path | None = None) -> Engine:
+    arguments: dict[str, object] = {}
+    if url.drivername.endswith("+pymysql"):
+        arguments = {"read_timeout": MYSQL_TIMEOUT_S, "write_timeout": MYSQL_TIMEOUT_S}
+        if ca is not None:
+            if not ca.is_file():
+                raise PlatformError(
+                    "PINTEREST_DB_CA names no file: give the certificates of the authority, PEM"
+                )
+            arguments |= {"ssl_ca": str(ca), "ssl_verify_cert": True, "ssl_verify_identity": True}
     try:
-        return create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=timeouts)
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=arguments)
     except (ArgumentError, ImportError):
         raise PlatformError(
             f"there is no driver for databases of the kind '{url.drivername}': "
