@@ -11,6 +11,10 @@ from typing_extensions import override
 from pinterest_platform import landing, settings
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.gateway.app import create_app
+from pinterest_platform.gateway.log import LandingLog
+from pinterest_platform.gateway.objects import open_objects
+from pinterest_platform.gateway.topics import Topics
+from pinterest_platform.settings import Settings
 
 # A request waits for a write of milliseconds, or of seconds when S3 asks to slow down; who stops a
 # container waits 30 s (ECS stopTimeout, Kubernetes terminationGracePeriodSeconds).
@@ -54,9 +58,10 @@ class _Server(uvicorn.Server):
 def command(host: str, port: int, partitions: int) -> None:
     """Serve the HTTP gateway: Kafka REST v2 into landing objects, and Kinesis streams."""
     configured = settings.load()
-    store = landing.open_store(configured.landing, create=True)
     app = create_app(
-        store, configured.topics.values(), partitions, region=configured.aws_region or None
+        _topics(configured, partitions),
+        configured.topics.values(),
+        region=configured.aws_region or None,
     )
     config = uvicorn.Config(
         app,
@@ -73,6 +78,29 @@ def command(host: str, port: int, partitions: int) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, server.handle_exit)
         server.run(sockets=[listening])
+
+
+def _topics(configured: Settings, partitions: int) -> Topics:
+    """Topics in Kafka where it is configured, otherwise as landing objects."""
+    names = configured.topics.values()
+    if configured.kafka_bootstrap:
+        try:
+            # An extra, which who has no Kafka does not need.
+            from pinterest_platform.gateway.kafka import KafkaTopics  # noqa: PLC0415
+            from pinterest_platform.kafka import client_config  # noqa: PLC0415
+        except ImportError:
+            raise PlatformError(
+                "PINTEREST_KAFKA_BOOTSTRAP needs the extra kafka: "
+                "pip install 'pinterest_platform[kafka]'"
+            ) from None
+        return KafkaTopics(
+            client_config(configured),
+            names,
+            partitions,
+            say=lambda reason: click.echo(reason, err=True),
+        )
+    store = landing.open_store(configured.landing, create=True)
+    return LandingLog(open_objects(store), names, partitions)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -21,53 +21,48 @@ from pinterest_platform.errors import PlatformError
 from pinterest_platform.gateway import records
 from pinterest_platform.gateway.bodies import BODY_SECONDS, MAX_BODY_BYTES, Bodies
 from pinterest_platform.gateway.errors import (
-    LANDING_UNAVAILABLE,
     PARTITION_NOT_FOUND,
     RETRY_AFTER_SECONDS,
     TOPIC_NOT_FOUND,
+    UNAVAILABLE,
     RestError,
 )
-from pinterest_platform.gateway.log import LandingLog
-from pinterest_platform.gateway.objects import open_objects
 from pinterest_platform.gateway.records import MAX_VALUE_BYTES, Record
 from pinterest_platform.gateway.streams import Streams
-from pinterest_platform.landing import Store
+from pinterest_platform.gateway.topics import Topics
 
 RECORDS_TYPE = "application/vnd.kafka.json.v2+json"
 OTHER_TYPE = "application/vnd.kafka.v2+json"
 
 
 def create_app(
-    store: Store,
-    topics: Collection[str],
-    partitions: int,
+    topics: Topics,
+    names: Collection[str],
     *,
     region: str | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
     max_value_bytes: int = MAX_VALUE_BYTES,
     body_seconds: float = BODY_SECONDS,
 ) -> Starlette:
-    """The gateway as an ASGI app: topics into the landing objects of a store, streams to Kinesis.
+    """The gateway as an ASGI app: topics to landing objects or Kafka, streams to Kinesis.
 
     Args:
-        store: opened by ``landing.open_store``.
-        topics: the only names that can be posted to.
-        partitions: of each topic.
+        topics: where records of topics go; closed with the app.
+        names: the only topics that can be posted to.
         region: of the Kinesis streams; without one, what AWS's own configuration says.
         max_body_bytes: a longer body is answered 413.
         max_value_bytes: a record with a longer value, as compact UTF-8 JSON, is answered 413.
         body_seconds: a body that takes longer to arrive is answered 408.
     """
-    log = LandingLog(open_objects(store), topics, partitions)
     bodies = Bodies(max_body_bytes, body_seconds)
-    gateway = _Gateway(log, topics, partitions, bodies, max_value_bytes)
+    gateway = _Gateway(topics, names, bodies, max_value_bytes)
     streams = Streams(bodies, region)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         streams.close()
-        await log.close()
+        await topics.close()
 
     return Starlette(
         routes=[
@@ -90,46 +85,45 @@ def create_app(
 class _Gateway:
     def __init__(
         self,
-        log: LandingLog,
-        topics: Collection[str],
-        partitions: int,
+        topics: Topics,
+        names: Collection[str],
         bodies: Bodies,
         max_value_bytes: int,
     ) -> None:
-        self._log = log
+        self._topics = topics
         self._bodies = bodies
         self._max_value_bytes = max_value_bytes
-        self._partitions = partitions
-        self._topics = sorted(topics)
+        self._names = sorted(names)
         # Records without a key go round robin by request, not by record, so that one request
         # becomes one object; Kafka's producer keeps a batch together in the same way.
-        self._turns = {topic: itertools.cycle(range(partitions)) for topic in self._topics}
+        self._turns = {name: itertools.count() for name in self._names}
 
     async def health(self, _: Request) -> Response:
         try:
-            await self._log.check()
+            await self._topics.check()
         except PlatformError as error:
             answer = {
                 "status": "unavailable",
-                "error_code": LANDING_UNAVAILABLE,
+                "error_code": UNAVAILABLE,
                 "message": str(error),
             }
             return JSONResponse(answer, 503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
-        return JSONResponse({"status": "ok", "topics": self._topics})
+        return JSONResponse({"status": "ok", "topics": self._names})
 
     async def list_topics(self, _: Request) -> Response:
-        return JSONResponse(self._topics, media_type=OTHER_TYPE)
+        return JSONResponse(self._names, media_type=OTHER_TYPE)
 
     async def topic(self, request: Request) -> Response:
         if request.method == "POST":
             return await self._produce(request)
+        topic = self._known_topic(request)
         replica = {"broker": 0, "leader": True, "in_sync": True}
         description = {
-            "name": self._known_topic(request),
+            "name": topic,
             "configs": {},
             "partitions": [
                 {"partition": partition, "leader": 0, "replicas": [replica]}
-                for partition in range(self._partitions)
+                for partition in range(await self._topics.partitions(topic))
             ],
         }
         return JSONResponse(description, media_type=OTHER_TYPE)
@@ -145,35 +139,41 @@ class _Gateway:
         return JSONResponse(answer, media_type=RECORDS_TYPE)
 
     async def _append(self, topic: str, parsed: Sequence[Record]) -> list[dict[str, int]]:
+        partitions = await self._topics.partitions(topic)
         indexes: dict[int, list[int]] = defaultdict(list)
-        for index, partition in enumerate(self._choose_partitions(topic, parsed)):
+        for index, partition in enumerate(self._choose_partitions(topic, partitions, parsed)):
             indexes[partition].append(index)
         appended = await asyncio.gather(
             *(
-                self._log.append(topic, partition, [parsed[index].line for index in chosen])
+                self._topics.append(topic, partition, [parsed[index] for index in chosen])
                 for partition, chosen in indexes.items()
             ),
             # All are waited for: a failure in one partition must not leave the others unobserved.
             return_exceptions=True,
         )
         offsets: dict[int, dict[str, int]] = {}
-        for (partition, chosen), first in zip(indexes.items(), appended, strict=True):
-            if isinstance(first, BaseException):
+        for (partition, chosen), result in zip(indexes.items(), appended, strict=True):
+            if isinstance(result, BaseException):
                 # The whole request is refused even if other partitions have their records
                 # already: a client that only looks at the status must not lose any.
-                raise first
-            for offset, index in enumerate(chosen, first):
+                raise result
+            for offset, index in zip(result, chosen, strict=True):
                 offsets[index] = {"offset": offset, "partition": partition}
         return [offsets[index] for index in range(len(parsed))]
 
-    def _choose_partitions(self, topic: str, parsed: Sequence[Record]) -> Iterator[int]:
-        """The asked one; else by the key's compact JSON; else the turn of this request."""
+    def _choose_partitions(
+        self, topic: str, partitions: int, parsed: Sequence[Record]
+    ) -> Iterator[int]:
+        """The asked one; else by the key's compact JSON; else the turn of this request.
+
+        By the key as librdkafka's ``consistent`` partitioner does it.
+        """
         for index, record in enumerate(parsed):
-            if record.partition is not None and not 0 <= record.partition < self._partitions:
+            if record.partition is not None and not 0 <= record.partition < partitions:
                 raise RestError(
                     404,
                     f"record {index} is for a partition that does not exist: "
-                    f"{topic} has {self._partitions}, counted from 0",
+                    f"{topic} has {partitions}, counted from 0",
                     code=PARTITION_NOT_FOUND,
                 )
         turn: int | None = None
@@ -181,17 +181,17 @@ class _Gateway:
             if record.partition is not None:
                 yield record.partition
             elif record.key is not None:
-                yield zlib.crc32(record.key) % self._partitions
+                yield zlib.crc32(record.key) % partitions
             else:
                 turn = next(self._turns[topic]) if turn is None else turn
-                yield turn
+                yield turn % partitions
 
     def _known_topic(self, request: Request) -> str:
         topic: str = request.path_params["topic"]
-        if topic not in self._topics:
+        if topic not in self._names:
             raise RestError(
                 404,
-                f"topic not found: here are {', '.join(self._topics)} "
+                f"topic not found: here are {', '.join(self._names)} "
                 "(PINTEREST_ID sets what they begin with)",
                 code=TOPIC_NOT_FOUND,
             )
@@ -214,7 +214,7 @@ async def _answer_rest_error(_: Request, error: Exception) -> Response:
 
 async def _answer_unavailable(_: Request, error: Exception) -> Response:
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return _error(503, LANDING_UNAVAILABLE, str(error), headers)
+    return _error(503, UNAVAILABLE, str(error), headers)
 
 
 async def _answer_http_exception(_: Request, error: Exception) -> Response:

@@ -7,8 +7,11 @@ from pinterest_platform.errors import PlatformError
 
 TOPIC_NOT_FOUND = 40401
 PARTITION_NOT_FOUND = 40402
+NOT_AUTHORIZED = 40301
 # The mapper's BROKER_NOT_AVAILABLE, the one code of its list that goes with HTTP status 503.
-LANDING_UNAVAILABLE = 50302
+UNAVAILABLE = 50302
+# Not of its list, which has nothing for 504; numbered likewise.
+KAFKA_TIMEOUT = 50401
 
 # Long enough for a folder to be mended or S3 to recover, short enough for a waiting client.
 RETRY_AFTER_SECONDS = 5
@@ -34,5 +37,13 @@ class RestError(Exception):
         self.headers = headers
 
 
-class LandingUnavailable(PlatformError):
+class Unavailable(PlatformError):
+    """The place where records go cannot be used: answered 503."""
+
+
+class KafkaUnavailable(Unavailable):
+    """The brokers cannot be reached, or refuse: nothing of the request is acknowledged."""
+
+
+class LandingUnavailable(Unavailable):
     """The landing place could not be read or written: nothing of the request is acknowledged."""

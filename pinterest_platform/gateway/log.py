@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.gateway.errors import LandingUnavailable
 from pinterest_platform.gateway.objects import Objects
+from pinterest_platform.gateway.records import Record
 from pinterest_platform.landing import LandingKey
 
 # An object is held in memory by whoever writes or reads it. 10,000 records is what a Confluent S3
@@ -58,8 +59,12 @@ class LandingLog:
         )
         self._partitions = {key: _PartitionLog(objects, *key, self._threads) for key in keys}
 
-    async def append(self, topic: str, partition: int, lines: Sequence[bytes]) -> int:
-        """Write lines (without line ends) and return the offset of the first, once durable.
+    async def partitions(self, topic: str) -> int:
+        """How many partitions a topic has."""
+        return sum(name == topic for name, _ in self._partitions)
+
+    async def append(self, topic: str, partition: int, records: Sequence[Record]) -> Sequence[int]:
+        """Write records as lines and return their offsets, once durable.
 
         They get consecutive offsets. Lines of concurrent calls for the same partition share an
         object. When it raises, the lines are usually not in the log, but may be when the landing
@@ -68,7 +73,9 @@ class LandingLog:
         Raises:
             LandingUnavailable: nothing is acknowledged.
         """
-        return await self._partitions[topic, partition].append(lines)
+        lines = [record.line for record in records]
+        first = await self._partitions[topic, partition].append(lines)
+        return range(first, first + len(lines))
 
     async def check(self) -> None:
         """See that the landing place can be read and written.

@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 import pytest
 
 from pinterest_platform.gateway.app import create_app
+from pinterest_platform.gateway.log import LandingLog
+from pinterest_platform.gateway.objects import open_objects
 from pinterest_platform.landing import open_store
 from pinterest_platform_tests.gateway.conftest import (
     DEADLINE_SECONDS,
@@ -140,7 +142,8 @@ def test_a_body_that_never_ends_is_cut_off(shared: Gateway) -> None:
 
 
 def test_a_body_that_does_not_arrive_is_a_408(landing: Path) -> None:
-    app = create_app(open_store(str(landing), create=True), [PIN], 1, body_seconds=0.01)
+    log = LandingLog(open_objects(open_store(str(landing), create=True)), [PIN], 1)
+    app = create_app(log, [PIN], body_seconds=0.01)
     sent: list[Any] = []
 
     async def receive() -> NoReturn:

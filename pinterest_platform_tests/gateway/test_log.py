@@ -14,6 +14,7 @@ import requests
 from pinterest_platform.gateway.errors import LandingUnavailable
 from pinterest_platform.gateway.log import MAX_WAITING_BYTES, LandingLog
 from pinterest_platform.gateway.objects import open_objects
+from pinterest_platform.gateway.records import Record
 from pinterest_platform.landing import open_store
 from pinterest_platform_tests.gateway.conftest import (
     PIN,
@@ -146,10 +147,11 @@ def test_a_gateway_that_fell_far_behind_catches_up(start: Any, landing: Path) ->
 async def append_at_once(landing: Path, appends: Sequence[Sequence[bytes]]) -> list[Any]:
     log = LandingLog(open_objects(open_store(str(landing), create=True)), [PIN], 1)
     offsets = await asyncio.gather(
-        *(log.append(PIN, 0, lines) for lines in appends), return_exceptions=True
+        *(log.append(PIN, 0, [Record(line, None, None) for line in lines]) for lines in appends),
+        return_exceptions=True,
     )
     await log.close()
-    return offsets
+    return [found if isinstance(found, BaseException) else found[0] for found in offsets]
 
 
 def test_an_object_has_at_most_10000_records_unless_one_request_has_more(landing: Path) -> None:
