@@ -14,6 +14,7 @@ from pinterest_platform.errors import PlatformError
 COMMANDS = {
     "seed-db": ("pinterest_platform.commands.seed_db", "Make and fill the sample source database."),
     "gateway": ("pinterest_platform.commands.gateway", "Serve the HTTP gateway."),
+    "sink": ("pinterest_platform.commands.sink", "Write Kafka's topics to landing objects."),
     "emulate": ("pinterest_platform.commands.emulate", "Post rows of the source database."),
     "streams": ("pinterest_platform.commands.streams", "List, create, describe, delete streams."),
     "run": ("pinterest_platform.commands.run", "Materialise assets through Dagster."),
