@@ -63,10 +63,15 @@ def connect_session(remote: str, lake: str) -> Iterator[SparkSession]:
             stack.enter_context(closing(spark))
             configure(spark)
             if _is_sail(spark):
-                spark.conf.set(SPOOL, stack.enter_context(_spool(host, lake)))
+                spark.conf.set(SPOOL, stack.enter_context(_spool(remote, lake)))
         except PySparkException as error:
             raise unusable(first_line(error)) from None
         yield spark
+
+
+def is_on_this_machine(remote: str) -> bool:
+    """Whether a server's URL names this machine."""
+    return urlsplit(remote).hostname in _THIS_MACHINE
 
 
 def _speaks_grpc(remote: str) -> bool:
@@ -89,8 +94,8 @@ def _is_sail(spark: SparkSession) -> bool:
     return not str(version).startswith(spark.version)
 
 
-def _spool(host: str, lake: str) -> AbstractContextManager[str]:
+def _spool(remote: str, lake: str) -> AbstractContextManager[str]:
     """A place that this process and the server both reach."""
-    if host in _THIS_MACHINE:
+    if is_on_this_machine(remote):
         return TemporaryDirectory(prefix="pinterest-")
     return nullcontext(f"{lake}/_spool")

@@ -1,13 +1,15 @@
 """The engines that work in a session of this process, and the one thing that an engine does."""
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from typing import Self
 
 from pyspark.sql import SparkSession
 
 from pinterest_platform.engines.build import build
-from pinterest_platform.engines.connect import connect_session
+from pinterest_platform.engines.connect import connect_session, is_on_this_machine
 from pinterest_platform.engines.places import places_of
 from pinterest_platform.engines.request import Outcome, Places, Request
 from pinterest_platform.engines.sail import sail_session
@@ -48,6 +50,11 @@ class Engine:
             raise PlatformError(
                 "the engine connect needs a server: set PINTEREST_SPARK_REMOTE to sc://host:port"
             )
+        if name == "connect" and is_on_this_machine(remote):
+            # A server that runs share was started before anybody knew what a run is let in by; one
+            # on another machine has its own role, and gets nobody's keys.
+            aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+            places = replace(places, environment=aws)
         self.places = places
         self.name = name
         self._remote = remote

@@ -2,7 +2,10 @@
 
 from itertools import islice
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
 
+import pytest
 from deltalake import DeltaTable
 from sqlalchemy import create_engine
 
@@ -10,6 +13,7 @@ from pinterest_platform.commands.demo import WAVES
 from pinterest_platform.emulator.posts import posts
 from pinterest_platform.tables.catalog import OUTPUTS
 from pinterest_platform_tests.process import Pinterest
+from pinterest_platform_tests.spark_connect import sail_server
 
 KINDS = ("pin", "geo", "user")
 
@@ -19,13 +23,38 @@ def rows(pinterest: Pinterest, table: str) -> int:
     return count
 
 
-def test_the_demo_makes_and_prints_the_eleven_tables_from_all_that_it_sent(tmp_path: Path) -> None:
+def outputs(pinterest: Pinterest) -> dict[str, list[dict[str, Any]]]:
+    """All rows of the eleven tables."""
+    return {
+        table.name: DeltaTable(f"{pinterest.lake}/analytics/{table.name}")
+        .to_pyarrow_table()
+        .sort_by([(column.name, "ascending") for column in table.columns])
+        .to_pylist()
+        for table in OUTPUTS
+    }
+
+
+def demo(home: Path, **settings: str) -> tuple[Pinterest, CompletedProcess[str]]:
     # Somebody's own AWS, in which a demo has no business.
     pinterest = Pinterest(
-        tmp_path / "home", AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_PROFILE="mine"
+        home, AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_PROFILE="mine", **settings
     )
     shown = pinterest("demo")
     assert shown.returncode == 0, shown.stdout + shown.stderr
+    return pinterest, shown
+
+
+@pytest.fixture(scope="module")
+def on_defaults(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Pinterest, CompletedProcess[str]]:
+    return demo(tmp_path_factory.mktemp("home"))
+
+
+def test_the_demo_makes_and_prints_the_eleven_tables_from_all_that_it_sent(
+    on_defaults: tuple[Pinterest, CompletedProcess[str]],
+) -> None:
+    pinterest, shown = on_defaults
     for table in OUTPUTS:
         number = rows(pinterest, f"analytics/{table.name}")
         assert number > 0
@@ -43,6 +72,7 @@ def test_the_demo_makes_and_prints_the_eleven_tables_from_all_that_it_sent(tmp_p
     assert "Time of each stage" in shown.stdout
     assert "make ui" in shown.stdout
 
+    made_first = outputs(pinterest)
     # The local AWS forgot its streams: they are made again, and begin anew.
     again = pinterest("demo")
     assert again.returncode == 0, again.stdout + again.stderr
@@ -50,3 +80,13 @@ def test_the_demo_makes_and_prints_the_eleven_tables_from_all_that_it_sent(tmp_p
         assert rows(pinterest, f"raw/{kind}") == 4400
         assert rows(pinterest, f"raw/{kind}_stream") == 600
     assert rows(pinterest, "analytics/posts") == len(sent)
+    assert outputs(pinterest) == made_first
+
+
+def test_on_a_server_that_was_there_before_it_makes_the_same(
+    on_defaults: tuple[Pinterest, CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """The server knows nothing of the demo's own AWS, and is not told by its environment."""
+    with sail_server() as remote:
+        shared, _ = demo(tmp_path, PINTEREST_ENGINE="connect", PINTEREST_SPARK_REMOTE=remote)
+    assert outputs(shared) == outputs(on_defaults[0])
