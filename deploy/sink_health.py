@@ -1,0 +1,38 @@
+"""The sink's health check: exit code 0 when somebody reads for its consumer group, else 1."""
+
+import sys
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.kafka import client_config, quiet
+from pinterest_platform.settings import load
+
+# Less than the timeout of the health check, with the imports before it.
+ANSWER_SECONDS = 10
+
+
+def readers() -> int:
+    """How many members the group of the sinks has.
+
+    Raises:
+        PlatformError: the configuration of Kafka is not whole.
+        KafkaException: the brokers do not answer.
+    """
+    settings = load()
+    # The name that ``pinterest sink`` gives its group.
+    group = f"{settings.id}-sink"
+    client = AdminClient(client_config(settings), **quiet())
+    # Serves the callback that gets a token for MSK.
+    client.poll(0)
+    described = client.describe_consumer_groups([group], request_timeout=ANSWER_SECONDS)
+    return len(described[group].result().members)
+
+
+if __name__ == "__main__":
+    try:
+        found = readers()
+    except (PlatformError, KafkaException) as error:
+        sys.exit(f"Unhealthy: {error}")
+    sys.exit(0 if found else "Unhealthy: nobody reads the topics for the landing place")
