@@ -52,6 +52,11 @@ class Deployment:
         """Where the webserver is."""
         return f"http://127.0.0.1:{self._ports['3000']}"
 
+    @property
+    def gateway(self) -> str:
+        """Where the gateway is."""
+        return f"http://127.0.0.1:{self._ports['8082']}"
+
     def start(self, service: str) -> None:
         """Start the command of a service with the environment of its container."""
         with self._log(service).open("ab") as log:
