@@ -6,7 +6,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.kafka import client_config, quiet
+from pinterest_platform.kafka import client_config, quiet, sink_group
 from pinterest_platform.settings import load
 
 # Less than the timeout of the health check, with the imports before it.
@@ -21,11 +21,8 @@ def readers() -> int:
         KafkaException: the brokers do not answer.
     """
     settings = load()
-    # The name that ``pinterest sink`` gives its group.
-    group = f"{settings.id}-sink"
+    group = sink_group(settings)
     client = AdminClient(client_config(settings), **quiet())
-    # Serves the callback that gets a token for MSK.
-    client.poll(0)
     described = client.describe_consumer_groups([group], request_timeout=ANSWER_SECONDS)
     return len(described[group].result().members)
 

@@ -68,6 +68,11 @@ def client_config(settings: Settings) -> dict[str, Any]:
     return config
 
 
+def sink_group(settings: Settings) -> str:
+    """The consumer group of the sinks."""
+    return f"{settings.id}-sink"
+
+
 def quiet() -> dict[str, Any]:
     """What keeps librdkafka from logging to standard error what ``error_cb`` is told, too."""
     logger = logging.getLogger("pinterest_platform.kafka")

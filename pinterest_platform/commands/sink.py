@@ -9,7 +9,7 @@ from pinterest_platform.errors import PlatformError
 from pinterest_platform.gateway.chunks import Bounds
 from pinterest_platform.gateway.objects import open_objects
 from pinterest_platform.gateway.sink import Sink
-from pinterest_platform.kafka import client_config
+from pinterest_platform.kafka import client_config, sink_group
 
 
 @click.command(name="sink")
@@ -42,7 +42,7 @@ def command(records: int, seconds: float) -> None:
     names = configured.topics.values()
     sink = Sink(
         client_config(configured),
-        f"{configured.id}-sink",
+        sink_group(configured),
         names,
         objects,
         bounds=Bounds(records=records, seconds=seconds),
