@@ -121,7 +121,9 @@ def _post(settings: Settings, console: Console) -> int:
         TextColumn("  posts"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
     )
     gateway = ("pinterest_platform", "gateway", "--port", "0")
-    with processes.running("the gateway", *gateway) as process, progress:
+    # Not to a Kafka that is configured: the demo's posts are nobody else's business.
+    embedded = os.environ | {"PINTEREST_KAFKA_BOOTSTRAP": ""}
+    with processes.running("the gateway", *gateway, environment=embedded) as process, progress:
         url = process.url()
         task = progress.add_task("posts", total=sum(wave.posts for wave in WAVES))
 

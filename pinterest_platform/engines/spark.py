@@ -1,5 +1,6 @@
 """The engine ``spark``: Apache Spark in a JVM on this machine, by dagster-pyspark's resource."""
 
+import logging
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from pyspark.errors import PySparkException
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from pinterest_platform.engines.session import TIMESTAMPS, UTC
@@ -53,6 +55,8 @@ def spark_session(on_s3: bool) -> Iterator[SparkSession]:
             "the engine spark needs dagster-pyspark: pip install 'pinterest_platform[spark]', or "
             "choose another with PINTEREST_ENGINE"
         ) from None
+    # What it logs comes with the error, too.
+    PySparkLogger.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     # Spark's own setting does not reach the processes that plan Python data sources.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     coordinates = ",".join([DELTA, S3A] if on_s3 else [DELTA])

@@ -35,9 +35,13 @@ def outputs(pinterest: Pinterest) -> dict[str, list[dict[str, Any]]]:
 
 
 def demo(home: Path, **settings: str) -> tuple[Pinterest, CompletedProcess[str]]:
-    # Somebody's own AWS, in which a demo has no business.
+    # Somebody's own AWS and Kafka, in which a demo has no business.
     pinterest = Pinterest(
-        home, AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_PROFILE="mine", **settings
+        home,
+        AWS_ENDPOINT_URL="http://127.0.0.1:9",
+        AWS_PROFILE="mine",
+        PINTEREST_KAFKA_BOOTSTRAP="127.0.0.1:9",
+        **settings,
     )
     shown = pinterest("demo")
     assert shown.returncode == 0, shown.stdout + shown.stderr
