@@ -53,6 +53,13 @@ def test_it_runs_in_the_environment_that_dagsters_runs_have(bundle: Any, task: A
     assert environment["spec"]["environment_version"] == ENVIRONMENT_VERSION
 
 
+def test_a_parameter_that_sets_nothing_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        PARSER.parse_args(["PINTEREST_LANDING"])
+    assert ended.value.code == 2
+    assert "VARIABLE=VALUE" in capsys.readouterr().err
+
+
 def test_its_variables_are_settings_of_the_platform(
     bundle: Any, task: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,7 +71,7 @@ def test_its_variables_are_settings_of_the_platform(
         for parameter in task["python_wheel_task"]["parameters"]
     ]
     asked: argparse.Namespace = PARSER.parse_args(parameters)
-    for name, value in (setting.split("=", 1) for setting in asked.settings):
+    for name, value in asked.settings:
         field = name.removeprefix("PINTEREST_").lower()
         assert field in {*settings.Settings.model_fields, "aws_region"}, name
         monkeypatch.setenv(name, value)

@@ -30,6 +30,14 @@ from pinterest_platform.errors import PlatformError
 from pinterest_platform.settings import load
 from pinterest_platform.tables.catalog import TABLES
 
+
+def _setting(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not (name and separator):
+        raise argparse.ArgumentTypeError("a setting is written VARIABLE=VALUE")
+    return name, value
+
+
 # The command line of a task that no Dagster started.
 PARSER = argparse.ArgumentParser(
     "pinterest-task",
@@ -37,7 +45,7 @@ PARSER = argparse.ArgumentParser(
 )
 PARSER.add_argument("--from", dest="first", type=date.fromisoformat)
 PARSER.add_argument("--to", dest="last", type=date.fromisoformat)
-PARSER.add_argument("settings", nargs="*", metavar="VARIABLE=VALUE")
+PARSER.add_argument("settings", nargs="*", metavar="VARIABLE=VALUE", type=_setting)
 
 
 def main() -> None:
@@ -68,11 +76,10 @@ def _for_dagster(parameters: PipesParamsLoader) -> None:
 
 def _by_itself(arguments: list[str]) -> None:
     asked = PARSER.parse_args(arguments)
-    # What is empty is left to the default, and to the runtime.
-    given = (setting.split("=", 1) for setting in asked.settings)
     # The default engine would write the tables into a folder of the driver.
     engine = {"PINTEREST_ENGINE": "databricks"}
-    os.environ.update(engine | {name: value for name, value in given if value})
+    # What is empty is left to the default, and to the runtime.
+    os.environ.update(engine | {name: value for name, value in asked.settings if value})
     settings = load()
     today = datetime.now(UTC).date()
     first = asked.first or max(today - timedelta(days=1), settings.start_date)
