@@ -39,7 +39,7 @@ def post_batches(
         gateway = gateways[(thread + batch) % len(gateways)]
         try:
             answer = gateway.post([{"value": value} for value in values])
-        except requests.ConnectionError:
+        except requests.RequestException:
             return
         assert answer.status_code == 200, answer.text
         for offset, value in zip(answer.json()["offsets"], values, strict=True):

@@ -43,8 +43,9 @@ def _once(trigger: dg.AutomationCondition[Any]) -> dg.AutomationCondition[Any]:
 
 
 # While a run is about to make the asset, or what it is made from, it is waited for: mostly it makes
-# both. Days that were never made are no reason to wait.
-UP_TO_DATE = (
+# both. Days that were never made are no reason to wait. Runs are looked at first: one that ended
+# between the two looks made the asset before the second, and not after the first.
+UP_TO_DATE = ~(_Condition.any_deps_in_progress() | _Condition.in_progress()) & (
     (
         OlderThanDeps()
         & (
@@ -53,4 +54,4 @@ UP_TO_DATE = (
         )
     )
     | _Condition.any_deps_match(_Condition.will_be_requested())
-) & ~(_Condition.any_deps_in_progress() | _Condition.in_progress())
+)
