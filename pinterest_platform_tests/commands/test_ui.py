@@ -28,7 +28,10 @@ def test_runs_of_the_ui_share_a_sail_server_and_nothing_is_left(tmp_path: Path) 
             assert ui.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
-        assert requests.get(f"http://127.0.0.1:{port}/server_info", timeout=30).ok
+        # No form for an e-mail address covers the page.
+        url = f"http://127.0.0.1:{port}/graphql"
+        shown = requests.post(url, json={"query": "{ shouldShowNux }"}, timeout=30).json()
+        assert shown == {"data": {"shouldShowNux": False}}
         family = below(ui.pid)
         assert [command for command in family.values() if " sail " in command]
         ui.send_signal(signal.SIGINT)

@@ -177,6 +177,11 @@ def test_health_checks_say_that_all_is_well(place: Place) -> None:
 
 
 @pytest.mark.usefixtures("first")
+def test_no_form_for_an_address_covers_the_page(place: Place) -> None:
+    assert place.running.ask("{ shouldShowNux }") == {"shouldShowNux": False}
+
+
+@pytest.mark.usefixtures("first")
 def test_a_daemon_killed_with_runs_in_its_queue_loses_none_and_starts_none_twice(
     place: Place,
 ) -> None:
