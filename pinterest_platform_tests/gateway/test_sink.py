@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -175,35 +176,54 @@ def test_two_sinks_that_both_believe_a_partition_is_theirs_write_each_offset_onc
     topic, landing = "theirs.pin", tmp_path / "landing"
     broker.create(topic, 2)
     store = open_store(str(landing), create=True)
+    groups = ("theirs-one", "theirs-other")
     sinks = [
         Sink(
             {"bootstrap.servers": broker.bootstrap},
-            f"theirs-{name}",
+            group,
             [topic],
             open_objects(store),
-            bounds=Bounds(records=7, seconds=seconds),
+            bounds=Bounds(records=7, seconds=0.2),
         )
-        for name, seconds in (("quick", 0.05), ("slow", 0.5))
+        for group in groups
     ]
-    running = [threading.Thread(target=sink.run) for sink in sinks]
-    for thread in running:
+    running = {sink: threading.Thread(target=sink.run) for sink in sinks}
+    for thread in running.values():
         thread.start()
-    for number in range(20):
-        broker.put(topic, [f"{number}-{index}".encode() for index in range(10)], number % 2)
-    wait_until(lambda: len(landed(landing, topic, 0)) + len(landed(landing, topic, 1)) > 100)
-    # The slow one was overtaken all the time; what the quick one leaves is for it.
-    sinks[0].stop()
-    running[0].join()
-    for number in range(20, 40):
-        broker.put(topic, [f"{number}-{index}".encode() for index in range(10)], number % 2)
+    bursts = count()
+
+    def burst() -> int:
+        """Put ten records into each partition; how many there are then."""
+        number = next(bursts)
+        for partition in range(2):
+            broker.put(topic, [f"{number}-{index}".encode() for index in range(10)], partition)
+        return 10 * (number + 1)
+
+    def both_write() -> bool:
+        burst()
+        # They commit where they are after each write, also after one that came too late.
+        return all(
+            broker.committed(group, topic, partition) > 0
+            for group in groups
+            for partition in range(2)
+        )
+
+    wait_until(both_write)
+    # Who was late mostly stays so; what the faster one leaves is for it.
+    slower, faster = sorted(sinks, key=lambda sink: sink.landed.records)
+    faster.stop()
+    running[faster].join()
+    produced = burst()
     for partition in range(2):
-        wait_until(lambda partition=partition: len(landed(landing, topic, partition)) == 200)  # type: ignore[misc]
-    sinks[1].stop()
-    running[1].join()
+        wait_until(
+            lambda partition=partition: len(landed(landing, topic, partition)) == produced  # type: ignore[misc]
+        )
+    slower.stop()
+    running[slower].join()
     for partition in range(2):
         assert landed(landing, topic, partition) == values(broker, topic, partition)
-    assert min(sink.landed.records for sink in sinks) > 0
-    assert sum(sink.landed.records for sink in sinks) == 400
+    assert slower.landed.records > 0
+    assert slower.landed.records + faster.landed.records == 2 * produced
 
 
 def test_values_of_every_kind_are_one_line_each(broker: Kafka, tmp_path: Path) -> None:
