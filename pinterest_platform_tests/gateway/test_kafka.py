@@ -120,6 +120,18 @@ def test_a_topic_that_is_deleted_and_made_again_takes_records_again(broker: Kafk
     assert set(broker.records("again.pin").values()) == {(None, b"3")}
 
 
+def test_a_topic_that_is_made_again_with_fewer_partitions_is_counted_anew(broker: Kafka) -> None:
+    with gateway(broker.bootstrap, "--partitions", "3", PINTEREST_ID="fewer") as found:
+        assert found.post([{"value": 1, "partition": 2}], "fewer.pin").status_code == 200
+        broker.delete("fewer.pin")
+        broker.create("fewer.pin", 1)
+        to_the_third = [{"value": 2, "partition": 2}]
+        wait_until(lambda: found.post(to_the_third, "fewer.pin").status_code == 404)
+        for _ in range(3):
+            assert found.post([{"value": 3}], "fewer.pin").status_code == 200
+    assert list(broker.records("fewer.pin").values()) == [(None, b"3")] * 3
+
+
 def test_a_broker_that_is_not_there_is_a_503_that_says_so_and_is_told_once() -> None:
     nowhere = f"127.0.0.1:{unused_port()}"
     with gateway(nowhere) as found:
