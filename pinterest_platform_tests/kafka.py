@@ -209,6 +209,10 @@ class Kafka:
         finally:
             consumer.close()
 
+    def values(self, topic: str, partition: int = 0) -> list[bytes | None]:
+        """The values of a partition, in the order of their offsets."""
+        return [value for _, value in self.records(topic, partition).values()]
+
     def committed(self, group: str, topic: str, partition: int = 0) -> int:
         """The offset that a group has committed; negative when it has none."""
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group})

@@ -122,6 +122,13 @@ def dense_lines(landing: Path, topic: str = PIN, partition: int = 0) -> list[byt
     return lines
 
 
+def landed(landing: Path, topic: str, partition: int = 0) -> list[bytes]:
+    """The lines of a partition, after a check that they are dense; none before the first object."""
+    if not (landing / "topics" / topic / f"partition={partition}").exists():
+        return []
+    return dense_lines(landing, topic, partition)
+
+
 def wait_until(condition: Any) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not condition():
