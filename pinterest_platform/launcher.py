@@ -6,6 +6,8 @@ work would count as started for ever, and everything of its days would wait for 
 
 import os
 import socket
+import time
+from typing import Any
 
 from dagster import DagsterRun
 from dagster._core.errors import DagsterUserCodeUnreachableError
@@ -21,9 +23,22 @@ PROCESS_TAG = "pinterest/process"
 # A code server answers at once; one that is busy is asked again in 15 s.
 _PATIENCE_SECONDS = 5
 
+# Dagster tries a failed run again when it notices that it failed, and never if the code server is
+# away just then. So a run is not called failed while a server that has an address of its own may
+# be back soon: until then nothing could work on its tables anyway.
+_AWAY_SECONDS = 3_600
+
+# How long one is back before the daemon surely has its definitions, which takes it a few seconds.
+_BACK_SECONDS = 30
+
 
 class WatchedRunLauncher(DefaultRunLauncher):
     """The default launcher, whose runs are marked as failed once nobody works on them."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        # When a run was first missed, by how long it may be.
+        self._missed: dict[tuple[str, int], float] = {}
 
     @property
     @override
@@ -47,8 +62,16 @@ class WatchedRunLauncher(DefaultRunLauncher):
             answer = client.can_cancel_execution(asked, timeout=_PATIENCE_SECONDS)
         except DagsterUserCodeUnreachableError as error:
             # gRPC's name for a server that is gone; one that is only late may be busy.
-            return "UNAVAILABLE" not in str(error)
-        return deserialize_value(answer, CanCancelExecutionResult).can_cancel
+            known, patience = "UNAVAILABLE" not in str(error), _AWAY_SECONDS
+        else:
+            known = deserialize_value(answer, CanCancelExecutionResult).can_cancel
+            patience = _BACK_SECONDS
+        # A code server that Dagster started itself is asked over a socket. Once that one is gone,
+        # none comes back there, and another has its definitions already.
+        if known or client.port is None:
+            return known
+        now = time.monotonic()
+        return now - self._missed.setdefault((run.run_id, patience), now) < patience
 
 
 def is_alive(process: str) -> bool:

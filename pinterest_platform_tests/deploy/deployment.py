@@ -128,6 +128,10 @@ class Deployment:
         logs = sorted(self._folder.glob("*.log"))
         return "\n".join(f"{log.stem}: {log.read_text(errors='replace')[-3000:]}" for log in logs)
 
+    def logged(self, service: str) -> str:
+        """All that a service said since it was first started."""
+        return self._log(service).read_text(errors="replace")
+
     def _log(self, service: str) -> Path:
         return self._folder / f"{service}.log"
 

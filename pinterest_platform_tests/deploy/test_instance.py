@@ -24,8 +24,8 @@ pytestmark = pytest.mark.skipif(not has_postgres(), reason=NO_POSTGRES)
 BUCKET = "dagster-logs"
 POSTS = 20
 
-# A day on which POSTS arrive, one day more than runs may work at once, and another.
-FIRST, *QUEUED, LAST = [date(2026, 3, 1) + timedelta(days=past) for past in range(7)]
+# A day on which POSTS arrive, one day more than runs may work at once, and others.
+FIRST, *QUEUED, AWAY, WAITING, LAST = [date(2026, 3, 1) + timedelta(days=past) for past in range(9)]
 
 LAUNCH = """
 mutation ($run: ExecutionParams!) {
@@ -93,6 +93,20 @@ class Place:
     def has(self, status: str, *run_ids: str) -> Callable[[], bool]:
         """Whether all of the runs have this status."""
         return lambda: set(self.statuses(run_ids)) == {status}
+
+    def retried(self, run_id: str) -> Callable[[], bool]:
+        """Whether another attempt at the run succeeded."""
+        return lambda: any(
+            status == "SUCCESS" and tags.get("dagster/parent_run_id") == run_id
+            for status, tags in self.runs().values()
+        )
+
+    def events(self, run_id: str, like: str) -> int:
+        """How many events of a run say something (a pattern of SQL)."""
+        ((found,),) = self.postgres.query(
+            f"SELECT count(*) FROM event_logs WHERE run_id = '{run_id}' AND event LIKE '{like}'"
+        )
+        return int(found)
 
     def made(self, asset: str, day: date) -> int:
         """How many times a day of an asset was made."""
@@ -225,13 +239,30 @@ def test_a_run_whose_code_server_was_replaced_is_tried_again(place: Place) -> No
     place.running.until(place.has("STARTED", run), "a run at work")
     place.running.kill("code-server")
     place.running.start("code-server")
-
-    def retried() -> bool:
-        return any(
-            status == "SUCCESS" and tags.get("dagster/parent_run_id") == run
-            for status, tags in place.runs().values()
-        )
-
-    place.running.until(retried, "a second attempt and its end")
+    place.running.until(place.retried(run), "a second attempt and its end")
     assert place.statuses([run]) == ["FAILURE"]
     assert place.made("raw/pin", LAST) == 1
+
+
+@pytest.mark.usefixtures("first")
+def test_runs_outlive_a_code_server_that_is_away_for_longer(place: Place) -> None:
+    """One at work is tried again, one in the queue waits: neither is given up meanwhile."""
+    at_work = place.launch(AWAY, ["raw/pin"])
+    place.running.until(place.has("STARTED", at_work), "a run at work")
+    place.running.kill("daemon")
+    waiting = place.launch(WAITING, ["raw/pin"])
+    place.running.kill("code-server")
+    place.running.start("daemon")
+
+    def noticed() -> bool:
+        said = place.events(waiting, "%failed to reach the user code server%")
+        # Twice, so that the daemon has had the time to act on the first.
+        return said > 0 and place.running.logged("daemon").count(f"Checking run {at_work}") > 1
+
+    place.running.until(noticed, "a daemon that found no code server")
+    assert place.statuses([at_work, waiting]) == ["STARTED", "QUEUED"]
+    place.running.start("code-server")
+    place.running.until(place.has("SUCCESS", waiting), "the end of the run in the queue")
+    place.running.until(place.retried(at_work), "a second attempt and its end")
+    assert place.statuses([at_work]) == ["FAILURE"]
+    assert [place.made("raw/pin", day) for day in (AWAY, WAITING)] == [1, 1]
