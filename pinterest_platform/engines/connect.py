@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from pinterest_platform.engines.lake import first_line
 from pinterest_platform.engines.sail import closing, quiet_client
-from pinterest_platform.engines.session import configure
+from pinterest_platform.engines.session import configure, kept_open
 from pinterest_platform.engines.spool import SPOOL
 from pinterest_platform.errors import PlatformError
 
@@ -62,6 +62,7 @@ def connect_session(remote: str, lake: str) -> Iterator[SparkSession]:
             spark = SparkSession.builder.remote(remote).create()
             stack.enter_context(closing(spark))
             configure(spark)
+            stack.enter_context(kept_open(spark))
             if _is_sail(spark):
                 spark.conf.set(SPOOL, stack.enter_context(_spool(remote, lake)))
         except PySparkException as error:

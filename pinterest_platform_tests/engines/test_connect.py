@@ -1,15 +1,18 @@
-"""What a user reads when the server of the engine ``connect`` is not one."""
+"""What a user reads when the server of the engine ``connect`` is not one, and how sessions last."""
 
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from pyspark.sql import functions
 
+from pinterest_platform.engines import session
 from pinterest_platform.engines.connect import connect_session
+from pinterest_platform.engines.sail import sail_session
 from pinterest_platform.errors import PlatformError
 from pinterest_platform_tests.spark_connect import sail_server
 
@@ -17,6 +20,9 @@ TOKEN = "s3cret-t0ken"
 
 # Ten for the answer that does not come, and imports on a busy machine.
 SOON_SECONDS = 60
+
+# For how many seconds Sail keeps a session of which it hears nothing; a setting of its own.
+PATIENCE = "SAIL_SPARK__SESSION_TIMEOUT_SECS"
 
 
 def refused(remote: str) -> str:
@@ -77,3 +83,30 @@ def test_a_session_ends_and_the_server_does_not() -> None:
         for _ in range(2):
             with connect_session(url, "lake") as session:
                 assert session.sql("SELECT 1").collect()[0][0] == 1
+
+
+def as_slow_as(seconds: float) -> Callable[[int], int]:
+    """A function for a query that is to take some time."""
+
+    def slow(value: int) -> int:
+        time.sleep(seconds)  # the work that takes longer than the server waits
+        return value
+
+    return slow
+
+
+@pytest.mark.parametrize("engine", ["sail", "connect"])
+def test_a_query_that_outlasts_the_patience_of_the_server_ends_well(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "PULSE_SECONDS", 0.2)
+    monkeypatch.setenv(PATIENCE, "2")
+    with ExitStack() as stack:
+        opened = (
+            sail_session()
+            if engine == "sail"
+            else connect_session(stack.enter_context(sail_server()), "lake")
+        )
+        spark = stack.enter_context(opened)
+        slow = functions.udf(as_slow_as(5), "long", useArrow=False)
+        assert spark.range(1).select(slow("id")).collect()[0][0] == 0
