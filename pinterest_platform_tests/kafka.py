@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from pinterest_platform.processes import Process, running
+from pinterest_platform_tests.kafka_proxy import LossyProxy, lossy_proxy
 
 VERSION = "4.1.0"
 
@@ -46,9 +47,9 @@ node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
 listeners={listeners},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners={listeners}
+advertised.listeners={advertised}
 listener.security.protocol.map=\
-PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
+PLAINTEXT:PLAINTEXT,LOSSY:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
 log.dirs={folder}/log
 auto.create.topics.enable=false
 offsets.topic.num.partitions=1
@@ -84,6 +85,8 @@ class _Ports:
     tls: int
     scram: int
     controller: int
+    lossy: int
+    lossy_proxy: int
 
 
 class Kafka:
@@ -91,7 +94,7 @@ class Kafka:
 
     def __init__(self, folder: Path, certificate: trustme.LeafCert | None = None) -> None:
         self.folder = folder
-        self._ports = _Ports(*_free_ports(4))
+        self._ports = _Ports(*_free_ports(6))
         self._running = ExitStack()
         self._process: Process | None = None
         self._write_properties(certificate)
@@ -110,6 +113,12 @@ class Kafka:
     def scram(self) -> str:
         """Where it listens with TLS, for ``USER`` with ``PASSWORD``."""
         return f"127.0.0.1:{self._ports.scram}"
+
+    @contextmanager
+    def lossy(self) -> Iterator[LossyProxy]:
+        """A way to it, without TLS, on which answers can get lost."""
+        with lossy_proxy(self._ports.lossy_proxy, self._ports.lossy) as proxy:
+            yield proxy
 
     def __enter__(self) -> Self:
         self.start()
@@ -230,7 +239,8 @@ class Kafka:
         properties = _PROPERTIES.format(
             folder=self.folder,
             controller=self._ports.controller,
-            listeners=",".join(listeners),
+            listeners=",".join([*listeners, f"LOSSY://127.0.0.1:{self._ports.lossy}"]),
+            advertised=",".join([*listeners, f"LOSSY://127.0.0.1:{self._ports.lossy_proxy}"]),
             more=_TLS.format(folder=self.folder) if certificate else "",
         )
         (self.folder / "server.properties").write_text(properties)

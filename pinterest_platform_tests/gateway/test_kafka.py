@@ -219,6 +219,22 @@ def test_what_was_acknowledged_is_there_whatever_is_killed(tmp_path: Path) -> No
     assert set(refused) <= {503, 504}
 
 
+def test_an_acknowledgement_lost_on_its_way_doubles_no_record(broker: Kafka) -> None:
+    with (
+        broker.lossy() as network,
+        gateway(network.bootstrap, PINTEREST_ID="lossy") as found,
+    ):
+        answers = [found.post([{"value": 0}], "lossy.pin")]
+        for value in (1, 2):
+            network.lose_next(value)
+            answers.append(found.post([{"value": value}, {"value": -value}], "lossy.pin"))
+        answers.append(found.post([{"value": 3}], "lossy.pin"))
+        assert network.lost == 3
+    offsets = [at["offset"] for answer in answers for at in answer.json()["offsets"]]
+    assert offsets == list(range(6))
+    assert broker.values("lossy.pin") == [b"0", b"1", b"-1", b"2", b"-2", b"3"]
+
+
 def test_a_broker_with_tls_and_a_password_takes_records(broker: Kafka, ca: str) -> None:
     settings = {
         "PINTEREST_KAFKA_SECURITY": "scram-sha-512",
