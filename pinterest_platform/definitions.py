@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from pinterest_platform.defs.resources import EngineResource
+from pinterest_platform.executor import in_process_executor
 from pinterest_platform.settings import load
 
 
@@ -16,6 +17,6 @@ def defs() -> dg.Definitions:
         dg.Definitions(
             resources={"engine": EngineResource.of(load())},
             # A step is an engine session's work; a process for each would start an engine each.
-            executor=dg.in_process_executor,
+            executor=in_process_executor,
         ),
     )

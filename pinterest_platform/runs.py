@@ -14,6 +14,8 @@ from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
 from dagster_shared.error import SerializableErrorInfo
 
 from pinterest_platform.definitions import defs
@@ -116,7 +118,7 @@ def run(
         if event.event_type == DagsterEventType.STEP_FAILURE:
             failures.append(_reason(event))
         elif event.event_type == DagsterEventType.RUN_FAILURE and not failures:
-            # It failed before its first step: there is no engine.
+            # It failed before a step: there is no engine, or it was interrupted while it waited.
             failures.append(_innermost(event.job_failure_data.error))
         elif event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
@@ -128,17 +130,18 @@ def run(
         on_event(event)
 
     instance.add_event_listener(run_id, listen)
-    job = defs().resolve_job_def(JOB)
+    job = InMemoryJob(defs().resolve_job_def(JOB))
     with _ending_killed_runs(instance):
-        result = job.execute_in_process(
-            instance=instance,
-            asset_selection=list(assets),
-            tags=tags,
+        # As execute_in_process does it, but with the job's own executor.
+        begun = instance.create_run_for_job(
+            job.get_definition(),
             run_id=run_id,
-            raise_on_error=False,
+            tags=tags,
+            asset_selection=frozenset(assets),
             # Dagster's own console log would bury what the user wants; the event log has it.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
+        result = execute_run(job, begun, instance)
     # What several steps met is said once.
     said = list(dict.fromkeys(failures))
     return RunResult(run_id, result.success and not failures, said)
@@ -260,14 +263,13 @@ def _reason(event: dg.DagsterEvent) -> str:
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description
-    error = data.error
-    if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
-        return "the run was interrupted; the next one makes up for it"
-    return _innermost(error)
+    return _innermost(data.error)
 
 
 def _innermost(error: SerializableErrorInfo | None) -> str:
     """What the error at the start of the chain says, in a line."""
+    if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
+        return "the run was interrupted; the next one makes up for it"
     while error is not None and error.cause is not None:
         error = error.cause
     if error is None:

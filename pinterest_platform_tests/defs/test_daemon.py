@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from dagster._core.definitions.freshness import FreshnessState
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from pinterest_platform.definitions import defs
+from pinterest_platform.launcher import is_alive
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform_tests.daemon import Daemon, running_daemon
 from pinterest_platform_tests.landing import land_posts
@@ -173,9 +175,11 @@ def test_a_backfill_of_thirty_days_is_one_run_and_one_of_the_analytics(
     assert analytics.run_id in {made.run_id for made in daemon.materialisations("analytics/posts")}
 
 
-def is_retry(daemon: Daemon, run_id: str) -> bool:
+def is_asked_for(daemon: Daemon, run_id: str) -> bool:
     run = daemon.instance.get_run_by_id(run_id)
-    return run is not None and "dagster/retry_number" in run.tags
+    return run is not None and not run.tags.keys().isdisjoint(
+        {"dagster/retry_number", "dagster/backfill"}
+    )
 
 
 def test_the_analytics_were_never_made_twice_from_the_same(daemon: Daemon) -> None:
@@ -189,8 +193,9 @@ def test_the_analytics_were_never_made_twice_from_the_same(daemon: Daemon) -> No
     ]
     makings = daemon.materialisations("analytics/posts")
     posts = sorted(record.storage_id for record in makings)
-    # A run that was killed in its last step makes all of that step again.
-    again = {record.storage_id for record in makings if is_retry(daemon, record.run_id)}
+    # A run that was killed in its last step makes all of that step again; a backfill makes what it
+    # was asked for, also when a run of the sensor was faster.
+    again = {record.storage_id for record in makings if is_asked_for(daemon, record.run_id)}
     for earlier, later in pairwise(posts):
         assert later in again or any(earlier < made < later for made in above)
     assert max(above) < posts[-1]
@@ -204,6 +209,23 @@ def test_freshness_is_told_for_every_table(daemon: Daemon) -> None:
         return states == dict.fromkeys(ALL, FreshnessState.PASS)
 
     daemon.until(told, "fresh tables")
+
+
+def test_a_run_that_waits_can_be_cancelled(pinterest: Pinterest, daemon: Daemon) -> None:
+    began = datetime.now(UTC)
+    storage = daemon.instance.event_log_storage
+    assert storage.claim_concurrency_slot("cleaned", "other", "cleaned").is_claimed
+    land_posts(pinterest.home / "landing", range(90, 95), offset=90, arrived_at=began)
+    daemon.until(
+        lambda: storage.get_concurrency_info("cleaned").pending_step_count, "a run that waits"
+    )
+    (run,) = runs_of(daemon, began)
+    process = f"{socket.gethostname()}:{process_of([run], daemon)}"
+    daemon.instance.run_launcher.terminate(run.run_id)
+    daemon.until(lambda: not is_alive(process), "the end of its process")
+    (run,) = runs_of(daemon, began)
+    assert run.status == dg.DagsterRunStatus.CANCELED
+    storage.free_concurrency_slots_for_run("other")
 
 
 def test_a_run_that_a_power_cut_ended_is_tried_again(tmp_path: Path) -> None:
