@@ -37,7 +37,8 @@ setup: $(INSTALLED)
 servers:
 	@missing=; \
 	command -v java >/dev/null || [ -x "$$JAVA_HOME/bin/java" ] || missing="$$missing openjdk-17-jre-headless"; \
-	PATH="$$PATH:/usr/sbin" command -v mariadbd >/dev/null || missing="$$missing mariadb-server-core"; \
+	PATH="$$PATH:/usr/sbin" command -v mariadbd >/dev/null && command -v my_print_defaults >/dev/null || \
+		missing="$$missing mariadb-server-core mariadb-client-core"; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	[ -z "$$missing" ] || { \
 		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \

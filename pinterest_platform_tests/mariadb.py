@@ -17,7 +17,7 @@ START_SECONDS = 60
 
 USER, PASSWORD, DATABASE = "poster", "sword/f@sh", "posts"
 
-NO_MARIADB = "MySQL is tested with MariaDB: apt-get install mariadb-server-core"
+NO_MARIADB = "MySQL is tested with MariaDB: apt-get install mariadb-server-core mariadb-client-core"
 
 # Debian has servers where only root's PATH leads.
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
@@ -25,7 +25,8 @@ _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 
 def has_mariadb() -> bool:
     """Whether there is a server to start."""
-    return shutil.which("mariadbd", path=_PATH) is not None
+    # Of two packages: what makes an empty server calls a program of the clients.
+    return all(shutil.which(name, path=_PATH) for name in ("mariadbd", "my_print_defaults"))
 
 
 class MariaDb:
