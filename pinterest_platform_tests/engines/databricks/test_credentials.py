@@ -1,6 +1,7 @@
 """Credentials for S3 and Kinesis: had where they are needed, and written down nowhere."""
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
@@ -9,7 +10,7 @@ import pytest
 from pinterest_platform.landing import LandingKey
 from pinterest_platform_tests.databricks.workspace import DEADLINE_SECONDS
 from pinterest_platform_tests.engines.databricks.guarded_aws import GuardedAws, guarded_aws
-from pinterest_platform_tests.engines.databricks.site import TODAY, Site, running_site
+from pinterest_platform_tests.engines.databricks.site import Site, running_site
 from pinterest_platform_tests.landing import as_json, pin
 from pinterest_platform_tests.local_aws import client, running_moto
 from pinterest_platform_tests.process import Pinterest
@@ -36,6 +37,12 @@ def moto() -> Iterator[str]:
         kinesis.create_stream(StreamName=STREAM, ShardCount=1)
         kinesis.put_record(StreamName=STREAM, Data=as_json(pin(2)), PartitionKey="any")
         yield endpoint
+
+
+@pytest.fixture(scope="module")
+def day(moto: str) -> str:
+    """The day on which both arrived, by the clock of that AWS."""
+    return datetime.now(UTC).date().isoformat()
 
 
 @pytest.fixture
@@ -70,16 +77,15 @@ def site(aws: GuardedAws, tmp_path: Path) -> Iterator[Site]:
     indirect=["aws"],
 )
 def test_task_and_cluster_are_let_in_and_no_secret_is_written_down(
-    aws: GuardedAws, site: Site, setting: str, name: str, tables: list[str]
+    aws: GuardedAws, site: Site, day: str, setting: str, name: str, tables: list[str]
 ) -> None:
     # This process, too, has no key: only the region, which is no secret.
     pinterest = site.pinterest(
         **{setting: name}, PINTEREST_LANDING="s3://posts/arrived", AWS_REGION=REGION
     )
     aws.gate.clear()
-    process = pinterest.start(
-        "run", "--day", TODAY, "--select", ",".join(f"raw/{table}" for table in tables)
-    )
+    selected = ",".join(f"raw/{table}" for table in tables)
+    process = pinterest.start("run", "--day", day, "--select", selected)
     assert aws.asked.wait(DEADLINE_SECONDS)
     # The task has the key by now, and what Dagster asked it lies in the volume.
     during = places_of_secrets(site, pinterest, [])
@@ -114,12 +120,14 @@ def places_of_secrets(site: Site, pinterest: Pinterest, said: Iterable[str]) -> 
         ("PINTEREST_DATABRICKS_SERVICE_CREDENTIAL", "no-such-credential"),
     ],
 )
-def test_credentials_that_are_not_there_are_named(site: Site, setting: str, name: str) -> None:
+def test_credentials_that_are_not_there_are_named(
+    site: Site, day: str, setting: str, name: str
+) -> None:
     pinterest = site.pinterest(
         **{setting: name}, PINTEREST_LANDING="s3://posts/arrived", AWS_REGION=REGION
     )
 
-    ended = pinterest("run", "--day", TODAY, "--select", "raw/pin")
+    ended = pinterest("run", "--day", day, "--select", "raw/pin")
 
     (line,) = ended.stderr.splitlines()
     assert ended.returncode == 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -21,7 +22,6 @@ from pinterest_platform.landing import LandingKey
 from pinterest_platform.tables.catalog import OUTPUTS, TABLES
 from pinterest_platform_tests.databricks.conftest import result_of
 from pinterest_platform_tests.engines.databricks.site import (
-    TODAY,
     Site,
     instance_of,
     running_site,
@@ -52,6 +52,7 @@ class Job:
 
     site: Site
     endpoint: str
+    day: str
     there: Pinterest
     here: Pinterest
     first: dict[str, list[dict[str, Any]]]
@@ -67,15 +68,17 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
         here = Pinterest(folder / "here", **aws, **landing)
         assert here("seed-db", "--rows", str(POSTS)).returncode == 0
         send(source_rows(here.home / "source.db"), endpoint)
-        ran(here("run", "--day", TODAY))
+        # By the clock of that AWS.
+        day = datetime.now(UTC).date().isoformat()
+        ran(here("run", "--day", day))
         with running_site(folder, aws) as site:
             there = site.pinterest(**aws, **landing, PINTEREST_DATABRICKS_SCHEMA_PREFIX="")
             found = []
             for _ in range(2):
-                ran(there("run", "--day", TODAY))
+                ran(there("run", "--day", day))
                 found.append(outputs(str(site.workspace.tables)))
             assert site.workspace.unknown == []
-            yield Job(site, endpoint, there, here, *found)
+            yield Job(site, endpoint, day, there, here, *found)
 
 
 def send(rows: dict[str, list[dict[str, Any]]], endpoint: str) -> None:
@@ -206,7 +209,13 @@ def without_column(markdown: str, column: str) -> list[list[str]]:
 
 def test_the_task_by_itself_makes_all_tables_and_prints_a_line_for_each(job: Job) -> None:
     run, output = by_itself(
-        job, "--from", TODAY, "--to", TODAY, "PINTEREST_LANDING=s3://posts/arrived", prefix="alone_"
+        job,
+        "--from",
+        job.day,
+        "--to",
+        job.day,
+        "PINTEREST_LANDING=s3://posts/arrived",
+        prefix="alone_",
     )
 
     assert result_of(run) == "SUCCESS", output.logs
@@ -230,7 +239,7 @@ def test_the_task_by_itself_fails_when_a_check_of_severity_error_does(job: Job) 
     run, output = by_itself(
         job,
         "--from",
-        TODAY,
+        job.day,
         "PINTEREST_LANDING=s3://posts/broken",
         "PINTEREST_ID=other",
         prefix="b_",
