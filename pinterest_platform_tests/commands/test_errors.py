@@ -34,7 +34,8 @@ def pinterest(tmp_path: Path) -> Pinterest:
         (["run"], {"PINTEREST_LAKE": "s3://gone", **AWS}, 1, "set PINTEREST_LAKE"),
         (["run"], {"DAGSTER_HOME": "/dev/null/home"}, 1, "set DAGSTER_HOME"),
         (["run", "--day", "2020-01-01"], {}, 1, "set PINTEREST_START_DATE"),
-        (["run", "--day", str(TODAY + timedelta(days=1))], {}, 1, "has not begun"),
+        # Two days, as a day may begin until this one is run.
+        (["run", "--day", str(TODAY + timedelta(days=2))], {}, 1, "has not begun"),
         (["run", "--day", "yesterday"], {}, 2, "does not match the format"),
         (["run", "--from", "2026-02-01"], {}, 2, "--from and --to go together"),
         (["run", "--from", "2026-02-02", "--to", "2026-02-01"], {}, 2, "--from is after --to"),
