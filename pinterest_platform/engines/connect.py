@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from pinterest_platform.engines.lake import first_line
 from pinterest_platform.engines.sail import closing, quiet_client
-from pinterest_platform.engines.session import configure, kept_open
+from pinterest_platform.engines.session import configure, kept_open, opened
 from pinterest_platform.engines.spool import SPOOL
 from pinterest_platform.errors import PlatformError
 
@@ -59,7 +59,7 @@ def connect_session(remote: str, lake: str) -> Iterator[SparkSession]:
         raise unusable(f"what listens there does not answer within {_CONNECT_SECONDS} s")
     with ExitStack() as stack:
         try:
-            spark = SparkSession.builder.remote(remote).create()
+            spark = opened(remote)
             stack.enter_context(closing(spark))
             configure(spark)
             stack.enter_context(kept_open(spark))

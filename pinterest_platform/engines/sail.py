@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from pysail.spark import SparkConnectServer
 from pyspark.sql import SparkSession
 
-from pinterest_platform.engines.session import kept_open
+from pinterest_platform.engines.session import kept_open, opened
 from pinterest_platform.engines.spool import SPOOL
 
 # Closing takes milliseconds.
@@ -25,7 +25,7 @@ def sail_session() -> Iterator[SparkSession]:
     server.start(background=True)
     try:
         host, port = server.listening_address
-        spark = SparkSession.builder.remote(f"sc://{host}:{port}").create()
+        spark = opened(f"sc://{host}:{port}")
         with closing(spark), kept_open(spark), TemporaryDirectory(prefix="pinterest-") as spool:
             spark.conf.set("spark.sql.session.timeZone", "UTC")
             spark.conf.set(SPOOL, spool)

@@ -1,8 +1,10 @@
-"""What a session must be set to, wherever it was opened, and how it stays open."""
+"""How a session on a Spark Connect server is opened, what it is set to, and how it stays open."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import cast
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -18,6 +20,26 @@ TIMESTAMPS = {"spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS"}
 PULSE_SECONDS = 60
 
 _CLOSE_SECONDS = 5
+
+# Sail compresses each answer for a client that can read it, and gRPC (1.85) hands on one in some
+# hundred thousand as it came. Only what is not compressed is asked for: bit 0 of the algorithms.
+_UNCOMPRESSED = ("grpc.compression_enabled_algorithms_bitset", 1)
+
+
+def opened(remote: str) -> SparkSession:
+    """Open a session of its own on a Spark Connect server.
+
+    Args:
+        remote: ``sc://host:port``, with what the server asks for behind it: ``/;token=...``.
+    """
+    # A second of imports, which only those who use a server pay.
+    from pyspark.sql.connect.client import DefaultChannelBuilder  # noqa: PLC0415
+    from pyspark.sql.connect.session import SparkSession as ConnectSession  # noqa: PLC0415
+
+    # As PySpark's own builder does, which takes no options of a channel: functions are Connect's.
+    os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
+    channel = DefaultChannelBuilder(remote, [_UNCOMPRESSED])
+    return cast(SparkSession, ConnectSession.builder.channelBuilder(channel).create())
 
 
 @contextmanager

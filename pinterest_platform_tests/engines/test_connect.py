@@ -4,8 +4,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 import pytest
 from pyspark.sql import functions
@@ -23,6 +24,10 @@ SOON_SECONDS = 60
 
 # For how many seconds Sail keeps a session of which it hears nothing; a setting of its own.
 PATIENCE = "SAIL_SPARK__SESSION_TIMEOUT_SECS"
+
+
+# How what gzip compressed begins.
+GZIP = b"\x1f\x8b\x08\x00"
 
 
 def refused(remote: str) -> str:
@@ -76,6 +81,52 @@ def test_a_web_server_is_no_spark_connect_server() -> None:
 def test_parameters_that_cannot_be_read_are_not_repeated() -> None:
     with listening() as port:
         assert "/;name=value" in refused(f"sc://127.0.0.1:{port}/;{TOKEN}")
+
+
+def pump(source: socket.socket, sink: socket.socket, heard: bytearray) -> None:
+    """Pass on what one side says, until it has said all."""
+    with suppress(OSError):
+        while said := source.recv(65536):
+            heard += said
+            sink.sendall(said)
+        sink.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def overheard(url: str) -> Iterator[tuple[str, bytearray]]:
+    """A way to a server for one client, and what the server says on it."""
+    heard = bytearray()
+    server = urlsplit(url)
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    client = stack.enter_context(listening.accept()[0])
+                    there = stack.enter_context(
+                        socket.create_connection((server.hostname, server.port))
+                    )
+                    for ends in ((client, there, bytearray()), (there, client, heard)):
+                        threading.Thread(target=pump, args=ends, daemon=True).start()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"sc://127.0.0.1:{listening.getsockname()[1]}", heard
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_answers_are_not_compressed() -> None:
+    """Of those that are, gRPC hands on one in some hundred thousand as it came."""
+    with sail_server() as url, overheard(url) as (way, heard):
+        with connect_session(way, "lake") as session:
+            session.conf.get("spark.sql.session.timeZone")
+            name = session.session_id.encode()
+        assert name in heard
+        assert GZIP not in heard
 
 
 def test_a_session_ends_and_the_server_does_not() -> None:

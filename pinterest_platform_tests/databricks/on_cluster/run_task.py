@@ -17,6 +17,7 @@ from typing import Any
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
+from pyspark.sql.connect.client import ChannelBuilder
 from pyspark.sql.connect.session import SparkSession
 
 _CREATE_SCHEMA = re.compile(
@@ -46,6 +47,11 @@ def keep_schemas_below(managed: Path) -> None:
     SparkSession.sql = sql  # type: ignore[method-assign]
 
 
+def keep_answers_uncompressed() -> None:
+    """Ask Sail for answers as gRPC reads them every time, as the engines on this machine do."""
+    ChannelBuilder.GRPC_DEFAULT_OPTIONS.append(("grpc.compression_enabled_algorithms_bitset", 1))
+
+
 def run(order: dict[str, Any]) -> None:
     """Run the entry point of the wheel, or the file."""
     name = order.get("entry_point") or order["python_file"]
@@ -73,6 +79,7 @@ def end_with_the_workspace() -> None:
 def main(order: dict[str, Any]) -> None:
     """Run the task; an error is written down and raised."""
     end_with_the_workspace()
+    keep_answers_uncompressed()
     keep_schemas_below(Path(order["managed"]))
     try:
         run(order)
