@@ -4,9 +4,11 @@ Each test holds what was measured on pysail 0.7.2. One that fails says that Sail
 it names may go, or has to be looked at again.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
@@ -71,6 +73,29 @@ def test_dynamic_overwriting_of_partitions_replaces_all_of_them(
     writer = rows(spark, f"2 AS c, {FIRST} AS day").write.format("delta").mode("overwrite")
     writer.option("partitionOverwriteMode", "dynamic").save(location)
     assert days_of(spark.read.format("delta").load(location)) == ["2026-01-01"]
+
+
+def test_a_merge_takes_its_source_twice(spark: SparkSession, tmp_path: Path) -> None:
+    """So ``Lake.add`` reads what is not in the lake into files first. Apache Spark: once."""
+    taken = tmp_path / "taken"
+
+    def take(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        with taken.open("a") as file:
+            file.write("once ")
+        yield from batches
+
+    location = tmp_path / "table"
+    spark.createDataFrame([], "c BIGINT").write.format("delta").save(str(location))
+    spark.range(1).toDF("c").coalesce(1).mapInArrow(take, "c BIGINT").createTempView("new")
+    try:
+        spark.sql(
+            f"MERGE INTO delta.`{location}` AS held USING new ON held.c = new.c "
+            "WHEN NOT MATCHED THEN INSERT *"
+        ).collect()
+    finally:
+        spark.catalog.dropTempView("new")
+    assert spark.read.format("delta").load(str(location)).count() == 1
+    assert taken.read_text() == "once once "
 
 
 @pytest.mark.parametrize(
