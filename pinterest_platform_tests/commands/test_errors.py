@@ -8,7 +8,8 @@ import pytest
 from pinterest_platform_tests.landing import land, land_posts
 from pinterest_platform_tests.process import Pinterest
 
-TODAY = datetime.now(UTC).date()
+NOW = datetime.now(UTC)
+TODAY = NOW.date()
 SQL = "SELECT * FROM raw.pin"
 NOBODY = "http://127.0.0.1:9"
 AWS = {"AWS_ENDPOINT_URL": NOBODY, "AWS_ACCESS_KEY_ID": "KEYID", "AWS_SECRET_ACCESS_KEY": "SECRET"}
@@ -72,7 +73,7 @@ def test_an_error_is_one_line_that_says_what_to_do(
 
 
 def test_a_broken_object_fails_the_run_with_its_key(pinterest: Pinterest) -> None:
-    path = land(pinterest.home / "landing", "pinterest.pin", 3, [{}], arrived_at=datetime.now(UTC))
+    path = land(pinterest.home / "landing", "pinterest.pin", 3, [{}], arrived_at=NOW)
     path.rename(path.with_name("pinterest.pin+0+0000000003.json.gz"))
     ended = pinterest("run", "--day", str(TODAY))
     assert ended.returncode == 1
@@ -82,9 +83,8 @@ def test_a_broken_object_fails_the_run_with_its_key(pinterest: Pinterest) -> Non
 
 def test_lines_of_the_next_object_fail_the_run_in_one_line(pinterest: Pinterest) -> None:
     """Found by the engine in the middle of its work, whose own words nobody wants to read."""
-    now = datetime.now(UTC)
-    land(pinterest.home / "landing", "pinterest.pin", 3, [{}, {}, {}], arrived_at=now)
-    land(pinterest.home / "landing", "pinterest.pin", 4, [{}], arrived_at=now)
+    land(pinterest.home / "landing", "pinterest.pin", 3, [{}, {}, {}], arrived_at=NOW)
+    land(pinterest.home / "landing", "pinterest.pin", 4, [{}], arrived_at=NOW)
     ended = pinterest("run", "--day", str(TODAY))
     assert ended.returncode == 1
     (line,) = ended.stderr.splitlines()

@@ -68,7 +68,7 @@ def test_what_lands_is_carried_to_the_analytics_once(pinterest: Pinterest, daemo
     assert run.status == dg.DagsterRunStatus.SUCCESS
     assert (run.tags["dagster/sensor_name"], run.tags["dagster/partition"]) == (
         "landing_arrivals",
-        str(TODAY),
+        str(began.date()),
     )
     assert pinterest.query("SELECT count(*) AS n FROM analytics.posts") == [{"n": 80}]
     observed = daemon.instance.fetch_observations(dg.AssetKey(["landing", "geo"]), limit=9).records
@@ -125,11 +125,9 @@ def backfill(daemon: Daemon) -> tuple[str, datetime]:
 def test_a_run_whose_process_is_killed_is_tried_again(pinterest: Pinterest, daemon: Daemon) -> None:
     began = datetime.now(UTC)
     land_posts(pinterest.home / "landing", range(80, 90), offset=80, arrived_at=began)
-    pid = daemon.until(
-        lambda: process_of(runs_of(daemon, began, partition=str(TODAY)), daemon), "a run at work"
-    )
+    today = {"partition": str(began.date())}
+    pid = daemon.until(lambda: process_of(runs_of(daemon, began, **today), daemon), "a run at work")
     os.kill(pid, signal.SIGKILL)
-    today = {"partition": str(TODAY)}
     daemon.until(lambda: len(runs_of(daemon, began, **today)) == 2, "a second attempt")
     daemon.until(daemon.finished_runs, "its end")
     first, second = runs_of(daemon, began, **today)

@@ -21,8 +21,7 @@ from pinterest_platform_tests.landing import as_json, geo, land, pin, user
 
 STREAM = "streaming-pinterest-pin"
 TABLE = "raw.pin_stream"
-NOW = datetime.now(UTC)
-TODAY = NOW.date()
+TODAY = datetime.now(UTC).date()
 YESTERDAY = TODAY - timedelta(days=1)
 BEFORE = TODAY - timedelta(days=2)
 
@@ -223,9 +222,11 @@ def test_kinesis_out_of_reach_is_said_in_one_line(
 def test_what_expired_before_it_was_read_fails_a_check_that_says_from_when_to_when(
     platform: Platform, kinesis: TurnedKinesis
 ) -> None:
+    now = datetime.now(UTC)
+    days = [now.date() - timedelta(days=1), now.date()]
     stream = kinesis.create(STREAM)
-    stream.put(NOW - timedelta(minutes=1), pin(1))
-    platform.build([TABLE], [YESTERDAY, TODAY])
+    stream.put(now - timedelta(minutes=1), pin(1))
+    platform.build([TABLE], days)
     read_at = (
         Lake(platform.spark, platform.places.lake)
         .read(TABLES[TABLE])
@@ -234,9 +235,9 @@ def test_what_expired_before_it_was_read_fails_a_check_that_says_from_when_to_wh
     )
     let_pass(platform.spark, Lake(platform.spark, platform.places.lake), TABLES[TABLE], days=5)
     stream.retention = timedelta(hours=24)
-    stream.put(NOW, pin(2))
+    stream.put(now, pin(2))
     begun = utc_now()
-    outcomes = platform.build([TABLE], [YESTERDAY, TODAY])
+    outcomes = platform.build([TABLE], days)
     expired = checked(outcomes, TABLE, "nothing_expired")
     assert (expired.passed, expired.stops) == (False, False)
     said = re.findall(r"\d+-\d+-\d+ \d+:\d+:\d+\.\d+", expired.told)
@@ -244,7 +245,7 @@ def test_what_expired_before_it_was_read_fails_a_check_that_says_from_when_to_wh
     assert read_until == read_at - timedelta(days=5)
     assert begun <= kept_from + stream.retention <= utc_now()
     # The hole in the day does not close because somebody looks at it again.
-    again = checked(platform.check(TABLE, "nothing_expired", TODAY), TABLE, "nothing_expired")
+    again = checked(platform.check(TABLE, "nothing_expired", now.date()), TABLE, "nothing_expired")
     assert not again.passed
 
 
