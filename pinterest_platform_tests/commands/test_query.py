@@ -14,15 +14,16 @@ SQL = (
     "SELECT ind, country, coordinates, timestamp, day FROM cleaned.geolocations "
     "WHERE ind IN (1, 7) ORDER BY ind"
 )
-TODAY = datetime.now(UTC).date().isoformat()
+NOW = datetime.now(UTC)
+TODAY = NOW.date().isoformat()
 
 
 @pytest.fixture(scope="module")
 def pinterest(tmp_path_factory: pytest.TempPathFactory) -> Pinterest:
     home = tmp_path_factory.mktemp("query") / "home"
-    land_posts(home / "landing", range(3), arrived_at=datetime.now(UTC))
+    land_posts(home / "landing", range(3), arrived_at=NOW)
     strange = geo(7, country='Côte "d\'Ivoire", 日本')
-    land(home / "landing", "pinterest.geo", 3, [strange], arrived_at=datetime.now(UTC))
+    land(home / "landing", "pinterest.geo", 3, [strange], arrived_at=NOW)
     made = Pinterest(home)
     assert made("run").returncode == 0
     return made

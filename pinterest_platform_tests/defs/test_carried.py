@@ -83,8 +83,9 @@ def test_a_topic_that_starts_over_after_a_run_is_asked_for(instance: dg.DagsterI
     run(instance, None)
     for path in landing.rglob("*.json"):
         path.unlink()
-    land_posts(landing, range(10, 12), arrived_at=datetime.now(UTC))
-    assert days(Ticks(landing_arrivals, instance)()) == str(TODAY)
+    now = datetime.now(UTC)
+    land_posts(landing, range(10, 12), arrived_at=now)
+    assert days(Ticks(landing_arrivals, instance)()) == str(now.date())
 
 
 def test_what_expired_before_it_was_read_fails_the_command_but_not_what_lies_below(
@@ -97,9 +98,10 @@ def test_what_expired_before_it_was_read_fails_the_command_but_not_what_lies_bel
         stream.put(NOW, pin(1))
         run(instance, "group:raw,group:cleaned")
         let_pass(spark, Lake(spark, load().lake), TABLES["raw.pin_stream"], days=9)
-        stream.put(datetime.now(UTC), pin(2))
+        now = datetime.now(UTC)
+        stream.put(now, pin(2))
         tables = runs.selected("group:raw,group:cleaned")
-        result = runs.run(instance, tables, [TODAY], lambda _: None)
+        result = runs.run(instance, tables, [now.date()], lambda _: None)
     assert not result.success
     (told,) = result.failures
     assert told.startswith("raw/pin_stream:nothing_expired: What arrived from ")
