@@ -32,7 +32,7 @@ def opened(remote: str) -> SparkSession:
     Args:
         remote: ``sc://host:port``, with what the server asks for behind it: ``/;token=...``.
     """
-    # A second of imports, which only those who use a server pay.
+    # A second of imports, which a process that opens no session does not pay.
     from pyspark.sql.connect.client import DefaultChannelBuilder  # noqa: PLC0415
     from pyspark.sql.connect.session import SparkSession as ConnectSession  # noqa: PLC0415
 

@@ -86,6 +86,7 @@ class LocalObjects:
     def _sweep(self) -> None:
         oldest = time.time() - STALE_SECONDS
         for path in (self._root / PRIVATE_FOLDER).glob("*.tmp"):
+            # Another gateway on this folder may have been here first.
             with contextlib.suppress(OSError):
                 if path.stat().st_mtime < oldest:
                     path.unlink()
@@ -104,6 +105,7 @@ class LocalObjects:
                     os.fsync(file.fileno())
                 yield lambda key: self._place(staged, key)
             finally:
+                # A file that stays is swept away later.
                 with contextlib.suppress(OSError):
                     staged.unlink()
 

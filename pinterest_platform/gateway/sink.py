@@ -129,6 +129,7 @@ class Sink:
                 self._take(consumer, consumer.consume(TAKEN_RECORDS, self._patience()))
                 self._write(consumer)
             self._write(consumer, everything=True)
+            # Only the lag that others watch depends on it.
             with suppress(KafkaException):
                 consumer.commit(offsets=self._behind_objects(), asynchronous=False)
         except KafkaException as error:

@@ -86,8 +86,10 @@ def taken(pinterest: Pinterest, pool: str) -> Iterator[SqlEventLogStorage]:
 
 
 def until_it_waits(process: "subprocess.Popen[str]", storage: EventLogStorage, pool: str) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while not storage.get_concurrency_info(pool).pending_step_count:
         assert process.poll() is None, "it did not wait"
+        assert time.monotonic() < deadline, "it neither waits nor ends"
         time.sleep(0.1)
 
 
@@ -149,10 +151,12 @@ def test_a_run_that_waits_goes_on_when_the_one_it_waits_for_is_killed(
         if "raw/pin" in line:
             break
     first.send_signal(signal.SIGSTOP)
-    second = pinterest.start("run", "--day", TODAY)
-    with dg.DagsterInstance.from_config(str(pinterest.home / "dagster")) as instance:
-        until_it_waits(second, instance.event_log_storage, "raw_batch")
-    os.kill(first.pid, signal.SIGKILL)
-    first.communicate()
+    try:
+        second = pinterest.start("run", "--day", TODAY)
+        with dg.DagsterInstance.from_config(str(pinterest.home / "dagster")) as instance:
+            until_it_waits(second, instance.event_log_storage, "raw_batch")
+    finally:
+        os.kill(first.pid, signal.SIGKILL)
+        first.communicate()
     said = second.communicate(timeout=DEADLINE_SECONDS)
     assert second.returncode == 0, said
