@@ -120,7 +120,7 @@ def overheard(url: str) -> Iterator[tuple[str, bytearray]]:
 
 
 def test_answers_are_not_compressed() -> None:
-    """Of those that are, gRPC hands on one in some hundred thousand as it came."""
+    """Of those that are, one of some hundred thousand cannot be read."""
     with sail_server() as url, overheard(url) as (way, heard):
         with connect_session(way, "lake") as session:
             session.conf.get("spark.sql.session.timeZone")
