@@ -8,6 +8,7 @@ import click
 from typing_extensions import override
 
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.network import forget_users_of_endpoints, reach_this_machine_directly
 
 # Name -> (where the command is, one line for --help). A subcommand's module is imported when it is
 # called, so that --help does not wait for Dagster and Spark.
@@ -49,9 +50,19 @@ class LazyGroup(click.Group):
     @override
     def invoke(self, ctx: click.Context) -> object:
         try:
+            _require_usable_installation()
             return super().invoke(ctx)
         except PlatformError as error:
             raise click.ClickException(str(error)) from None
+
+
+def _require_usable_installation() -> None:
+    # Alembic, with which Dagster sets up its storage, reads a % as a placeholder.
+    if "%" in sys.prefix:
+        raise PlatformError(
+            f"Dagster cannot work where it is installed, in {sys.prefix}: the path must not have a "
+            "%; install the platform in another folder"
+        )
 
 
 @click.command(cls=LazyGroup)
@@ -62,6 +73,8 @@ def main() -> None:
 
 def run() -> None:
     """The console script: the command, and an end that an engine at work cannot spoil."""
+    reach_this_machine_directly()
+    forget_users_of_endpoints()
     try:
         main(prog_name="pinterest")
     except SystemExit as end:

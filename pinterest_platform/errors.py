@@ -1,12 +1,17 @@
 """The errors that a user is meant to read."""
 
+from pinterest_platform.network import without_users
+
 
 class PlatformError(Exception):
     """Something the user can mend: one line that says what was wrong, where, and what to do.
 
     The command line prints it without a traceback and ends with exit code 1. The text never holds
-    a credential.
+    a credential: what a URL in it says of a user is left out.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(without_users(message))
 
 
 class StreamError(PlatformError):

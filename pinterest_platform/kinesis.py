@@ -27,6 +27,7 @@ from botocore.exceptions import ConnectionError as AwsConnectionError
 from botocore.parsers import ResponseParserError
 
 from pinterest_platform.errors import StreamError
+from pinterest_platform.network import reach_this_machine_directly
 
 # One lost packet (it is sent again after 1 s) is survived.
 CONNECT_SECONDS = 2
@@ -89,6 +90,7 @@ class Connection:
     """
 
     def __init__(self, region: str | None = None, threads: int = 1) -> None:
+        reach_this_machine_directly()
         try:
             # boto3 has no types of its own.
             self.client: Any = Session(region_name=region).client(

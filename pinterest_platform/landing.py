@@ -11,6 +11,7 @@ from pathlib import Path
 from obstore.store import LocalStore, S3Store
 
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.network import reach_this_machine_directly
 
 KINDS = ("pin", "geo", "user")
 
@@ -77,6 +78,7 @@ def open_store(url: str, *, create: bool = False, patience: timedelta = S3_PATIE
         PlatformError: when the folder does not exist, cannot be made or is a file.
     """
     if url.startswith("s3://"):
+        reach_this_machine_directly()
         return S3Store.from_url(
             url,
             # An endpoint on this machine speaks plain HTTP; without one it is HTTPS.

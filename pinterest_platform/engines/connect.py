@@ -3,10 +3,9 @@
 import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from pyspark.errors import PySparkException
+from pyspark.errors import PySparkException, PySparkValueError
 from pyspark.sql import SparkSession
 
 from pinterest_platform.engines.lake import first_line
@@ -14,15 +13,14 @@ from pinterest_platform.engines.sail import closing, quiet_client
 from pinterest_platform.engines.session import configure, kept_open, opened
 from pinterest_platform.engines.spool import SPOOL
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.folders import temporary_folder
+from pinterest_platform.network import has_proxy, is_this_machine
 
 # What a URL without a port means (pyspark, DefaultChannelBuilder).
 _PORT = 15002
 
-# A server that does not take a connection and speak gRPC in this time is not there. PySpark itself
-# would go on trying for ten minutes, also where something else listens.
+# What refuses a connection does so at once, and says why.
 _CONNECT_SECONDS = 10
-
-_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
 @contextmanager
@@ -45,21 +43,23 @@ def connect_session(remote: str, lake: str) -> Iterator[SparkSession]:
             f"({reason}): start it, or correct PINTEREST_SPARK_REMOTE"
         )
 
-    try:
-        host = address.hostname or ""
-        socket.create_connection((host, address.port or _PORT), _CONNECT_SECONDS).close()
-    except (OSError, ValueError) as error:
-        raise unusable(str(error)) from None
-    try:
-        answers = _speaks_grpc(remote)
-    except PySparkException:
-        # PySpark's words repeat what stands there, a token it may be.
-        raise unusable("what stands behind the port is not /;name=value;name=value") from None
-    if not answers:
-        raise unusable(f"what listens there does not answer within {_CONNECT_SECONDS} s")
+    host = address.hostname or ""
+    if is_this_machine(host) or not has_proxy():
+        try:
+            socket.create_connection((host, address.port or _PORT), _CONNECT_SECONDS).close()
+        except (OSError, ValueError) as error:
+            raise unusable(str(error)) from None
     with ExitStack() as stack:
         try:
             spark = opened(remote)
+        except PySparkValueError:
+            # PySpark's words repeat what stands there, a token it may be.
+            raise unusable("what stands behind the port is not /;name=value;name=value") from None
+        except PlatformError as error:
+            raise unusable(str(error)) from None
+        except PySparkException as error:
+            raise unusable(first_line(error)) from None
+        try:
             stack.enter_context(closing(spark))
             configure(spark)
             stack.enter_context(kept_open(spark))
@@ -72,21 +72,7 @@ def connect_session(remote: str, lake: str) -> Iterator[SparkSession]:
 
 def is_on_this_machine(remote: str) -> bool:
     """Whether a server's URL names this machine."""
-    return urlsplit(remote).hostname in _THIS_MACHINE
-
-
-def _speaks_grpc(remote: str) -> bool:
-    """Whether what listens there answers as gRPC does."""
-    # A second of imports, which only those who use a server pay.
-    import grpc  # type: ignore[import-untyped]  # noqa: PLC0415
-    from pyspark.sql.connect.client import DefaultChannelBuilder  # noqa: PLC0415
-
-    with DefaultChannelBuilder(remote).toChannel() as channel:
-        try:
-            grpc.channel_ready_future(channel).result(_CONNECT_SECONDS)
-        except grpc.FutureTimeoutError:
-            return False
-    return True
+    return is_this_machine(urlsplit(remote).hostname or "")
 
 
 def _is_sail(spark: SparkSession) -> bool:
@@ -98,5 +84,5 @@ def _is_sail(spark: SparkSession) -> bool:
 def _spool(remote: str, lake: str) -> AbstractContextManager[str]:
     """A place that this process and the server both reach."""
     if is_on_this_machine(remote):
-        return TemporaryDirectory(prefix="pinterest-")
+        return temporary_folder()
     return nullcontext(f"{lake}/_spool")

@@ -1,13 +1,17 @@
 """How a session on a Spark Connect server is opened, what it is set to, and how it stays open."""
 
+import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import cast
+from typing import TypeVar, cast
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.network import reach_this_machine_directly
 
 UTC = {"spark.sql.session.timeZone": "UTC"}
 
@@ -21,6 +25,15 @@ PULSE_SECONDS = 60
 
 _CLOSE_SECONDS = 5
 
+# A server that is there takes a connection within milliseconds. PySpark itself would go on trying
+# for ten minutes, in silence, also where something else listens.
+OPEN_SECONDS = 15
+
+# The first answer of an Apache Spark that has just started takes seconds, on a busy machine many.
+ANSWER_SECONDS = 120
+
+T = TypeVar("T")
+
 # Sail 0.7.2 compresses each answer for a client that can read it, and gRPC 1.85 hands one of some
 # hundred thousand on still compressed; whose fault that is was not found out. Only what is not
 # compressed is asked for: bit 0 of the algorithms.
@@ -32,15 +45,66 @@ def opened(remote: str) -> SparkSession:
 
     Args:
         remote: ``sc://host:port``, with what the server asks for behind it: ``/;token=...``.
+
+    Raises:
+        PlatformError: nothing there speaks gRPC within ``OPEN_SECONDS``, or the server does not
+            answer.
     """
     # A second of imports, which a process that opens no session does not pay.
+    import grpc  # type: ignore[import-untyped]  # noqa: PLC0415
     from pyspark.sql.connect.client import DefaultChannelBuilder  # noqa: PLC0415
     from pyspark.sql.connect.session import SparkSession as ConnectSession  # noqa: PLC0415
 
     # As PySpark's own builder does, which takes no options of a channel: functions are Connect's.
     os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
-    channel = DefaultChannelBuilder(remote, [_UNCOMPRESSED])
-    return cast(SparkSession, ConnectSession.builder.channelBuilder(channel).create())
+    reach_this_machine_directly()
+    builder = DefaultChannelBuilder(remote, [_UNCOMPRESSED])
+    with builder.toChannel() as channel:
+        try:
+            grpc.channel_ready_future(channel).result(OPEN_SECONDS)
+        except grpc.FutureTimeoutError:
+            raise PlatformError(f"it does not answer within {OPEN_SECONDS} s") from None
+
+    def open_session() -> SparkSession:
+        spark = cast(SparkSession, ConnectSession.builder.channelBuilder(builder).create())
+        spark.conf.get("spark.sql.session.timeZone")
+        return spark
+
+    return patiently("The Spark Connect server", open_session)
+
+
+def patiently(what: str, action: Callable[[], T]) -> T:
+    """The result of an action that may hang; that it takes long is logged.
+
+    Args:
+        what: is waited for, at the beginning of a sentence.
+        action: is given up after ``ANSWER_SECONDS``.
+
+    Raises:
+        PlatformError: there is no result by then.
+    """
+    results: list[T] = []
+    errors: list[Exception] = []
+
+    def act() -> None:
+        try:
+            results.append(action())
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=act, name="opens-session", daemon=True)
+    thread.start()
+    thread.join(OPEN_SECONDS)
+    if thread.is_alive():
+        logging.getLogger(__name__).warning(
+            "%s has not answered for %s s; waiting %s s at most", what, OPEN_SECONDS, ANSWER_SECONDS
+        )
+        thread.join(ANSWER_SECONDS - OPEN_SECONDS)
+    if errors:
+        raise errors[0]
+    if not results:
+        raise PlatformError(f"it does not answer within {ANSWER_SECONDS} s")
+    return results[0]
 
 
 @contextmanager

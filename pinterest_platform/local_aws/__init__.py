@@ -14,6 +14,7 @@ from pathlib import Path
 from pinterest_platform import processes
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.gateway.kinesis import Kinesis
+from pinterest_platform.network import reach_this_machine_directly
 from pinterest_platform.settings import Settings
 
 REGION = "us-east-1"
@@ -44,14 +45,12 @@ class LocalAws:
         """An environment from which nothing but this AWS can be reached.
 
         Endpoints of single services, profiles, roles and the files of the AWS command line would
-        win over ``environment`` or add to it; a proxy knows no way to this machine's own ports.
+        win over ``environment`` or add to it.
         """
         others = _without_aws(environ)
-        no_proxy = others.get("no_proxy") or others.get("NO_PROXY")
-        bypass = f"{no_proxy},127.0.0.1" if no_proxy else "127.0.0.1"
+        reach_this_machine_directly(others)
         return (
             others
-            | {"no_proxy": bypass, "NO_PROXY": bypass}
             | {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
             | self.environment
         )
