@@ -1,10 +1,19 @@
 """What happens to a lake while nobody looks."""
 
+from pathlib import Path
+
+from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from pinterest_platform.engines.lake import Lake
 from pinterest_platform.tables.contract import Table
+
+
+def double_a_row(table: Path) -> None:
+    """Let somebody write a row into a table that it holds already, which no check lets pass."""
+    rows = DeltaTable(str(table)).to_pyarrow_table()
+    write_deltalake(str(table), rows.slice(0, 1), mode="append")
 
 
 def let_pass(spark: SparkSession, lake: Lake, table: Table, *, days: int) -> None:

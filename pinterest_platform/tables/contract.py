@@ -5,6 +5,7 @@ Schemas, documentation, metadata and asset checks are all derived from these; no
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Literal, Protocol
 
 from pyspark.sql import DataFrame
@@ -45,9 +46,9 @@ class Check:
     """A promise about rows: of those that ``over`` gives, none meets the SQL condition ``offends``.
 
     The check fails when more than ``max_share`` (0 to 1) of the rows offend. ``facts`` are further
-    SQL aggregates, by name, that help to understand the outcome; ``told`` is one over the rows that
-    offend, a text that says what is wrong. A failed error stops what lies below the table, unless
-    it is not ``blocking``; a failed warning is shown.
+    SQL aggregates, by name, that help to understand the outcome; ``told``, asked once the check has
+    failed, gives one row with one text that says what is wrong. A failed error stops what lies
+    below the table, unless it is not ``blocking``; a failed warning is shown.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Check:
     offends: str
     max_share: float = 0.0
     facts: Mapping[str, str] = field(default_factory=dict)
-    told: str = ""
+    told: Callable[[Rows], DataFrame] | None = None
     blocking: bool = True
 
 
@@ -146,10 +147,44 @@ def _not_null(table: Table, columns: Sequence[str]) -> Check:
 
 
 def _not_empty(table: Table) -> Check:
+    """A warning: before the first posts are complete, as when a stream begins, nothing is wrong."""
     return Check(
         "not_empty",
         "There is at least one row.",
-        "error",
+        "warn",
         lambda rows: rows(table.full_name).agg(F.count("*").alias("rows")),
         "rows = 0",
+        told=lambda rows: _why_empty(table, rows),
+    )
+
+
+def _why_empty(table: Table, rows: Rows) -> DataFrame:
+    """Which inputs of a table without a row are empty, and which of their columns all null."""
+    origins = [origin for column in table.columns for origin in column.derived_from]
+    whys = []
+    for name in table.inputs:
+        columns = list(
+            dict.fromkeys(
+                origin.removeprefix(f"{name}.") for origin in origins if origin.startswith(name)
+            )
+        )
+        counted = rows(name).agg(
+            F.count("*").alias("rows"), *(F.count(column).alias(column) for column in columns)
+        )
+        nulls = F.concat_ws(
+            ", ", *(F.when(F.col(column) == 0, F.lit(column)) for column in columns)
+        )
+        found = F.concat(
+            F.when(nulls != "", F.concat(nulls, F.lit(" is null in all "))).otherwise(
+                f"{', '.join(columns)} never come together, or are of other years, in the "
+            ),
+            F.col("rows").cast("string"),
+            F.lit(f" rows of {name}"),
+        )
+        why = F.when(F.col("rows") == 0, f"{name} is empty").otherwise(found)
+        whys.append(counted.select(why.alias("why")))
+    return (
+        reduce(DataFrame.unionAll, whys)
+        .agg(F.array_join(F.sort_array(F.collect_list("why")), "; ").alias("whys"))
+        .select(F.concat(F.lit("No row: "), "whys").alias("told"))
     )

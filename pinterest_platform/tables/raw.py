@@ -1,6 +1,7 @@
 """The raw tables: records as they arrived, one row each, nothing parsed and nothing dropped."""
 
 from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pinterest_platform.tables.contract import Check, Column, Table, violation
@@ -78,9 +79,20 @@ def _nothing_expired(table: str) -> Check:
         "error",
         lambda rows: rows.readings(table),
         "read_until < kept_from",
-        told="concat('What arrived from ', CAST(min(read_until) AS STRING), ' to ', "
-        "CAST(max(kept_from) AS STRING), ' (UTC), if anything, had expired before it was read')",
+        told=lambda rows: _expired(rows.readings(table)),
         blocking=False,
+    )
+
+
+def _expired(readings: DataFrame) -> DataFrame:
+    return readings.where("read_until < kept_from").select(
+        F.concat(
+            F.lit("What arrived from "),
+            F.min("read_until").cast("string"),
+            F.lit(" to "),
+            F.max("kept_from").cast("string"),
+            F.lit(" (UTC), if anything, had expired before it was read"),
+        ).alias("told")
     )
 
 

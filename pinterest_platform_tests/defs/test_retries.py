@@ -11,7 +11,8 @@ from pinterest_platform.definitions import defs
 from pinterest_platform.defs import layers
 from pinterest_platform.launcher import PROCESS_TAG
 from pinterest_platform.runs import JOB
-from pinterest_platform_tests.landing import land, land_posts
+from pinterest_platform_tests.lake import double_a_row
+from pinterest_platform_tests.landing import land_posts
 
 NOW = datetime.now(UTC)
 PINS = [dg.AssetKey(["raw", "pin"])]
@@ -101,18 +102,14 @@ def test_a_run_succeeds_once_what_it_needs_is_there(
 
 @pytest.mark.usefixtures("at_once")
 def test_wrong_data_is_not_tried_again(instance: dg.DagsterInstance, tmp_path: Path) -> None:
-    """Without a pin that can be read there are no posts, which is an error."""
-    land(tmp_path / "home" / "landing", "pinterest.pin", 0, [b"not json"], arrived_at=NOW)
+    land_posts(tmp_path / "home" / "landing", range(3), arrived_at=NOW)
     retries: list[dg.DagsterEvent] = []
-    analytics = [
-        key
-        for key in defs().resolve_asset_graph().get_all_asset_keys()
-        if key.path[0] in ("raw", "cleaned", "analytics")
-    ]
-    result = run(instance, analytics, retries.append)
+    assert run(instance, PINS, retries.append).success
+    double_a_row(tmp_path / "home" / "lake" / "raw" / "pin")
+    result = run(instance, PINS, retries.append)
     assert (result.success, retries) == (False, [])
     (failed,) = result.get_step_failure_events()
-    assert "not_empty" in str(failed.step_failure_data.user_failure_data)
+    assert "unique_key" in str(failed.step_failure_data.user_failure_data)
 
 
 @pytest.mark.usefixtures("at_once")

@@ -13,6 +13,7 @@ import pytest
 
 from pinterest_platform.tables import raw
 from pinterest_platform.tables.catalog import TABLES
+from pinterest_platform_tests.lake import double_a_row
 from pinterest_platform_tests.landing import land, land_posts, pin
 from pinterest_platform_tests.process import BIN, Pinterest
 
@@ -132,18 +133,28 @@ def dg_launch(pinterest: Pinterest, *arguments: str) -> Any:
 
 
 def test_a_failed_error_stops_what_lies_below_it(pinterest: Pinterest) -> None:
-    """Without a user record that can be used, ... no pins: posts are empty, and so no outputs."""
-    only_geo = Pinterest(pinterest.home.with_name("other"))
-    land(only_geo.home / "landing", "pinterest.pin", 0, [b"not json"], arrived_at=NOW)
-    ran = only_geo("run", "--day", TODAY)
+    assert pinterest("run", "--day", TODAY, "--select", "raw/pin").returncode == 0
+    double_a_row(pinterest.home / "lake" / "raw" / "pin")
+    ran = pinterest("run", "--day", TODAY)
     assert ran.returncode == 1
-    assert "analytics.posts failed not_empty" in ran.stderr
+    assert "raw.pin failed unique_key" in ran.stderr
     assert "Traceback" not in ran.stdout + ran.stderr
-    with instance_of(only_geo) as instance:
-        assert instance.get_latest_materialization_event(key("analytics.posts"))
-        below = instance.get_latest_materialization_event(key("analytics.users_joined_by_year"))
-        assert below is None
+    with instance_of(pinterest) as instance:
+        assert instance.get_latest_materialization_event(key("raw.geo"))
+        assert instance.get_latest_materialization_event(key("cleaned.pins")) is None
+        assert instance.get_latest_materialization_event(key("analytics.posts")) is None
         assert instance.get_runs()[0].status == dg.DagsterRunStatus.FAILURE
+
+
+def test_the_first_posts_of_a_lake_need_not_be_complete(pinterest: Pinterest) -> None:
+    """A pin that arrives before its geolocation and user, as when a stream begins."""
+    begun = Pinterest(pinterest.home.with_name("begun"))
+    land(begun.home / "landing", "pinterest.pin", 0, [pin(1)], arrived_at=NOW)
+    ran = begun("run")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "category_counts_by_country:not_empty: No row: country is null in all 1 rows" in (
+        " ".join(ran.stdout.split())
+    )
 
 
 def test_a_warning_is_shown_and_stops_nothing(pinterest: Pinterest) -> None:

@@ -68,7 +68,9 @@ class Conformance:
     def test_an_empty_table_fails(self, played: Played, reference: Played, table: str) -> None:
         found = played.emptied[table, "not_empty"]
         assert found == reference.emptied[table, "not_empty"]
-        assert found.stops
+        assert not found.passed
+        assert not found.stops
+        assert "No row: " in found.told
 
     @every_table
     def test_what_another_engine_made_is_continued(

@@ -21,6 +21,7 @@ from pinterest_platform_tests.engines.databricks.site import (
     land,
     running_site,
 )
+from pinterest_platform_tests.lake import double_a_row
 from pinterest_platform_tests.landing import pin
 from pinterest_platform_tests.process import Pinterest
 from pinterest_platform_tests.s3_lists import S3
@@ -108,17 +109,18 @@ def test_a_task_that_is_killed_fails_the_run_with_the_page_to_look_at(
 def test_a_failed_check_fails_the_run_and_what_came_before_is_there(
     site: Site, pinterest: Pinterest
 ) -> None:
-    """Without a cleaned pin there are no posts, which is an error."""
-    ended = pinterest("run", "--select", "analytics/posts,analytics/category_counts_by_year")
+    assert pinterest(*STEP).returncode == 0
+    double_a_row(Path(site.table(pinterest, "raw.pin").table_uri))
+
+    ended = pinterest("run", "--day", TODAY, "--select", "raw/pin,cleaned/pins")
 
     assert ended.returncode == 1, ended.stdout + ended.stderr
-    assert "analytics.posts failed not_empty" in ended.stderr
-    assert "analytics.category_counts_by_year was not made" in ended.stderr
+    assert "raw.pin failed unique_key" in ended.stderr
     assert "on Databricks" not in ended.stderr
-    assert site.rows(pinterest, "analytics.posts") == []
+    assert len(site.rows(pinterest, "raw.pin")) == 2
     with instance_of(pinterest) as instance:
-        made = instance.get_latest_materialization_event(dg.AssetKey(["analytics", "posts"]))
-        below = dg.AssetKey(["analytics", "category_counts_by_year"])
+        made = instance.get_latest_materialization_event(dg.AssetKey(["raw", "pin"]))
+        below = dg.AssetKey(["cleaned", "pins"])
         assert made is not None
         assert instance.get_latest_materialization_event(below) is None
         checked = {
@@ -128,7 +130,7 @@ def test_a_failed_check_fails_the_run_and_what_came_before_is_there(
             and entry.dagster_event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
             for evaluation in [entry.dagster_event.asset_check_evaluation_data]
         }
-    assert not checked.pop("not_empty")
+    assert not checked.pop("unique_key")
     assert checked
     assert all(checked.values())
 

@@ -26,6 +26,7 @@ from pinterest_platform_tests.engines.databricks.site import (
     instance_of,
     running_site,
 )
+from pinterest_platform_tests.lake import double_a_row
 from pinterest_platform_tests.landing import as_json
 from pinterest_platform_tests.local_aws import CREDENTIALS, client, running_moto
 from pinterest_platform_tests.oracle import TABLES as SOURCES
@@ -232,21 +233,23 @@ def test_the_task_by_itself_makes_all_tables_and_prints_a_line_for_each(job: Job
 
 
 def test_the_task_by_itself_fails_when_a_check_of_severity_error_does(job: Job) -> None:
-    """Without a pin that can be read there are no posts, which is an error."""
     key = f"broken/{LandingKey('other.pin', 0, 0)}"
-    client("s3", job.endpoint).put_object(Bucket="posts", Key=key, Body=b"not json\n")
-
-    run, output = by_itself(
-        job,
+    record = as_json({"index": 1}) + b"\n"
+    client("s3", job.endpoint).put_object(Bucket="posts", Key=key, Body=record)
+    asked = (
         "--from",
         job.day,
         "PINTEREST_LANDING=s3://posts/broken",
         "PINTEREST_ID=other",
-        prefix="b_",
     )
+    run, _ = by_itself(job, *asked, prefix="b_")
+    assert result_of(run) == "SUCCESS"
+    double_a_row(job.site.workspace.tables / "b_raw" / "pin")
+
+    run, output = by_itself(job, *asked, prefix="b_")
 
     assert result_of(run) == "FAILED"
-    assert "analytics.posts failed not_empty" in str(output.logs)
+    assert "raw.pin failed unique_key" in str(output.logs)
     assert "a check of severity error failed" in str(output.error)
 
 
