@@ -48,6 +48,9 @@ servers:
 # uv installs what pip would, in a fraction of the time; pip's own settings (index, certificates)
 # are handed over.
 $(INSTALLED): requirements.lock pyproject.toml
+	@case "$$(pwd)" in *[%:]*) \
+		echo "The path of the checkout must not have a % or a colon: Dagster and venv cannot" \
+			"work there. Clone it into another folder." >&2; exit 1;; esac
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.x" >&2; exit 1; }
 	@echo "Setting up .venv from requirements.lock ..."

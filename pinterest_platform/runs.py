@@ -27,6 +27,7 @@ from pinterest_platform.engines.engine import engine_of
 from pinterest_platform.engines.ingest import days_arrived
 from pinterest_platform.engines.lake import Lake
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.folders import plain_path
 from pinterest_platform.launcher import PROCESS_TAG, is_alive
 from pinterest_platform.settings import Settings
 from pinterest_platform.tables.catalog import TABLES, in_schema
@@ -59,8 +60,9 @@ def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
     Runs in a terminal whose process was killed are ended first, so that nobody waits for them.
     """
     home = Path(settings.dagster_home)
-    # Dagster finds its instance by the environment, the processes that it starts too.
-    os.environ["DAGSTER_HOME"] = str(home)
+    # Dagster finds its instance by the environment, the processes that it starts too. In the URL of
+    # its SQLite files, a question mark would begin the query.
+    os.environ["DAGSTER_HOME"] = plain_path(str(home)) if "?" in str(home) else str(home)
     try:
         home.mkdir(parents=True, exist_ok=True)
         if not (home / "dagster.yaml").exists():

@@ -1,18 +1,96 @@
 """The configuration, read here from the environment and nowhere else."""
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.folders import unusable_characters
 
 # What Unity Catalog takes without quotes, and what no SQL can hide in.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 OptionalName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]*$")]
+
+# What Sail, Spark and obstore neither encode nor decode in a key.
+_S3_URL = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9_./=+@,-]*)?")
+
+
+def _local_path(value: object) -> Path:
+    """The absolute path of a file or folder on this machine: ``~`` and ``file://`` are understood.
+
+    Raises:
+        ValueError: it is another URL, or it has characters that engines cannot be given.
+    """
+    path = str(value)
+    scheme, slashes, rest = path.partition("://")
+    if slashes and scheme == "file":
+        host, slash, below = rest.partition("/")
+        if host not in ("", "localhost") or not slash or re.search("[?#]", below):
+            raise ValueError(
+                "write file:///folder, its special characters as %XX ('?' is %3F, '#' is %23), or "
+                "the path itself"
+            )
+        path = unquote(f"/{below}", errors="surrogateescape")
+    elif slashes and re.fullmatch("[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        raise ValueError("it must be on this machine: write its path")
+    elif re.match("(file|s3[an]?):", path):
+        raise ValueError("a URL begins with file:/// or s3://")
+    try:
+        absolute = Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise ValueError("it begins with ~, and the home of that user is not known") from None
+    if reason := unusable_characters(str(absolute)):
+        raise ValueError(f"the path {str(absolute)!a} has {reason}: choose another")
+    return absolute
+
+
+def _folder(value: object) -> str:
+    """As ``_local_path``; an empty text, which means the default, as it is."""
+    return str(_local_path(value)) if value else ""
+
+
+def _place(value: object) -> str:
+    """A folder as an absolute path, or an ``s3://`` URL; an empty text as it is.
+
+    Raises:
+        ValueError: it is a place of another kind, or of a form that engines cannot be given.
+    """
+    place = str(value)
+    scheme, slashes, rest = place.partition("://")
+    if not slashes or scheme == "file":
+        return _folder(place)
+    if scheme != "s3":
+        shown = f"{scheme}://" if scheme.isalnum() else "this"
+        raise ValueError(
+            f"'{shown}' is no place for the lake or the landing objects: set it to a folder, "
+            "file:///... or s3://bucket/..."
+        )
+    if "@" in rest.partition("/")[0]:
+        raise ValueError(
+            "it holds credentials: write s3://bucket/prefix, and give them by AWS_ACCESS_KEY_ID "
+            "and AWS_SECRET_ACCESS_KEY, a profile or a role"
+        )
+    if not _S3_URL.fullmatch(place):
+        raise ValueError(
+            "write s3://bucket/prefix, the prefix with letters, digits and _ - . = + @ , only"
+        )
+    return place.rstrip("/")
+
+
+LocalPath = Annotated[Path, BeforeValidator(_local_path)]
+Place = Annotated[str, BeforeValidator(_place)]
 
 
 class Settings(BaseSettings):
@@ -27,14 +105,15 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         hide_input_in_errors=True,
+        validate_default=True,
     )
 
-    home: Path = Path(".pinterest")
+    home: LocalPath = Path(".pinterest")
     engine: Literal["sail", "spark", "connect", "databricks"] = "sail"
     # It may hold a token.
     spark_remote: SecretStr = SecretStr("")
-    lake: str = ""
-    landing: str = ""
+    lake: Place = ""
+    landing: Place = ""
     start_date: date = date(2026, 1, 1)
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = "pinterest"
     gateway_url: str = "http://127.0.0.1:8082"
@@ -46,14 +125,16 @@ class Settings(BaseSettings):
     kafka_user: str = ""
     kafka_password: SecretStr = SecretStr("")
     # The certificates of the authority that signed the brokers', when the system does not know it.
-    kafka_ca: Path | None = None
+    kafka_ca: LocalPath | None = None
     db_url: str = ""
-    db_creds: Path | None = None
+    db_creds: LocalPath | None = None
     # The certificates of the authority that signed the database server's: then only that server's
     # own is taken. Without it TLS is used where the server offers it, and nobody is sure with whom.
-    db_ca: Path | None = None
+    db_ca: LocalPath | None = None
     # The Dagster instance; the one variable that is Dagster's own.
-    dagster_home: Annotated[str, Field(validation_alias="DAGSTER_HOME")] = ""
+    dagster_home: Annotated[
+        str, BeforeValidator(_folder), Field(validation_alias="DAGSTER_HOME")
+    ] = ""
     # boto3 reads AWS_DEFAULT_REGION only; ECS, Lambda and the other SDKs set AWS_REGION.
     aws_region: Annotated[
         str, Field(validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"))
@@ -124,33 +205,18 @@ def load() -> Settings:
         settings = Settings()
     except ValidationError as invalid:
         first = invalid.errors(include_input=False, include_url=False)[0]
-        name = f"PINTEREST_{str(first['loc'][0]).upper()}"
+        name = str(first["loc"][0])
+        name = name if name.isupper() else f"PINTEREST_{name.upper()}"
         reason = first["msg"].removeprefix("Value error, ")
         raise PlatformError(f"{name} cannot be used: {reason}") from None
-    home = settings.home.absolute()
+    home = settings.home
     return settings.model_copy(
         update={
-            "home": home,
-            "dagster_home": _place(settings.dagster_home, home / "dagster"),
-            "lake": _place(settings.lake, home / "lake"),
-            "landing": _place(settings.landing, home / "landing"),
+            "dagster_home": settings.dagster_home or str(home / "dagster"),
+            "lake": settings.lake or str(home / "lake"),
+            "landing": settings.landing or str(home / "landing"),
             "databricks_volume": settings.databricks_volume
             or f"/Volumes/{settings.databricks_catalog}"
             f"/{settings.databricks_schema_prefix}platform/files",
         }
     )
-
-
-def _place(url: str, default: Path) -> str:
-    """A folder as an absolute path without ``file://``; an ``s3://`` URL as it is."""
-    if not url:
-        return str(default)
-    if url.startswith("s3://"):
-        return url.rstrip("/")
-    if "://" in url and not url.startswith("file://"):
-        scheme = url.split("://", 1)[0]
-        raise PlatformError(
-            f"'{scheme}://' is no place for the lake or the landing objects: "
-            "set PINTEREST_LAKE and PINTEREST_LANDING to a folder, file:///... or s3://bucket/..."
-        )
-    return str(Path(url.removeprefix("file://")).absolute())

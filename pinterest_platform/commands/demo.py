@@ -11,7 +11,7 @@ from typing import Literal
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from sqlalchemy import create_engine
+from sqlalchemy import URL, Engine, create_engine
 
 from pinterest_platform import local_aws, processes, runs
 from pinterest_platform.commands.console import as_table, wide_console
@@ -108,12 +108,17 @@ def _timed(stage: str, stages: dict[str, float], console: Console) -> Iterator[N
 
 def _seed(settings: Settings) -> None:
     settings.home.mkdir(parents=True, exist_ok=True)
-    seed_database(create_engine(f"sqlite:///{settings.source_db}"), ROWS, 100)
+    seed_database(_source(settings), ROWS, 100)
+
+
+def _source(settings: Settings) -> Engine:
+    """The SQLite file, whatever the settings say of a database: no posts of anybody else's."""
+    return create_engine(URL.create("sqlite", database=str(settings.source_db)))
 
 
 def _post(settings: Settings, console: Console) -> int:
     """Send the waves and return how many records were acknowledged."""
-    source = create_engine(f"sqlite:///{settings.source_db}")
+    source = _source(settings)
     destinations = {"batch": settings.topics, "stream": settings.streams}
     local_aws.create_streams(settings.streams.values(), SHARDS)
     counts: list[Sent] = []

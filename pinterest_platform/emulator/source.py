@@ -123,7 +123,7 @@ def open_source(
         return _engine(_parse(url, "--url"), settings.db_ca)
     if settings.db_url:
         return _engine(_parse(settings.db_url, "PINTEREST_DB_URL"), settings.db_ca)
-    file = creds or settings.db_creds
+    file = (creds.expanduser() if creds else None) or settings.db_creds
     if file or any(environ.get(name) is not None for name in VARIABLES.values()):
         return _engine(load_credentials(file, environ), settings.db_ca)
     return _engine(URL.create("sqlite", database=str(settings.source_db)))

@@ -15,6 +15,7 @@ from pinterest_platform.engines.request import Outcome, Places, Request
 from pinterest_platform.engines.sail import sail_session
 from pinterest_platform.engines.spark import spark_session
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.folders import is_folder, is_plain
 from pinterest_platform.settings import Settings
 
 
@@ -50,6 +51,13 @@ class Engine:
             raise PlatformError(
                 "the engine connect needs a server: set PINTEREST_SPARK_REMOTE to sc://host:port"
             )
+        if name == "connect" and not is_on_this_machine(remote):
+            for place in (places.lake, places.landing):
+                if is_folder(place) and not is_plain(place):
+                    raise PlatformError(
+                        f"the folder {place} cannot be handed to a server on another machine: "
+                        "give it a name of letters, digits and _ . - = + @ , only"
+                    )
         if name == "connect" and is_on_this_machine(remote):
             # A server that runs share was started before anybody knew what a run is let in by; one
             # on another machine has its own role, and gets nobody's keys.

@@ -15,8 +15,10 @@ from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
+from pinterest_platform.engines.misplaced import reject_misplaced
 from pinterest_platform.engines.spool import spool_folder
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.folders import is_folder, is_plain, plain_path
 from pinterest_platform.tables.contract import Table
 
 # A writer loses against each other writer of the table at most once a round; more than a handful at
@@ -42,16 +44,23 @@ T = TypeVar("T")
 
 
 class Lake:
-    """Delta tables below a folder or an ``s3://`` URL, at ``<root>/<schema>/<table>``."""
+    """Delta tables below a folder or an ``s3://`` URL, at ``<root>/<schema>/<table>``.
+
+    Engines are given a path that they take literally; see ``folders.plain_path``.
+    """
 
     def __init__(self, spark: SparkSession, root: str) -> None:
         self._spark = spark
         self._root = root
+        self._place = root
+        if is_folder(root) and not is_plain(root):
+            reject_misplaced(root)
+            self._place = plain_path(root)
         self._made: set[str] = set()
 
     def location(self, table: Table) -> str:
         """Where the table is."""
-        return f"{self._root}/{table.schema}/{table.name}"
+        return f"{self._place}/{table.schema}/{table.name}"
 
     def read(self, table: Table) -> DataFrame:
         """The whole table; empty when it was never written."""
@@ -127,7 +136,7 @@ class Lake:
     def register(self, table: Table, schema: str, name: str) -> None:
         """Let SQL in this session know an existing table as ``<schema>.<name>``."""
         self._spark.sql(
-            f"CREATE DATABASE IF NOT EXISTS `{schema}` LOCATION '{self._root}/{table.schema}'"
+            f"CREATE DATABASE IF NOT EXISTS `{schema}` LOCATION '{self._place}/{table.schema}'"
         ).collect()
         self._spark.sql(
             f"CREATE TABLE IF NOT EXISTS `{schema}`.`{name}` USING delta "
@@ -153,10 +162,11 @@ class Lake:
 
     def _make_schema(self, table: Table) -> None:
         """Make what tables of this schema lie in."""
-        if self._root.startswith("s3://"):
+        if not is_folder(self._root):
             return
         try:
-            Path(self.location(table)).mkdir(parents=True, exist_ok=True)
+            # By its own path: a link to what is not there yet is no folder.
+            Path(self._root, table.schema, table.name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise PlatformError(
                 f"the lake {self._root} cannot be written ({error.strerror}): set PINTEREST_LAKE"

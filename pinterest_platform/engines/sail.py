@@ -5,13 +5,13 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from tempfile import TemporaryDirectory
 
 from pysail.spark import SparkConnectServer
 from pyspark.sql import SparkSession
 
 from pinterest_platform.engines.session import kept_open, opened
 from pinterest_platform.engines.spool import SPOOL
+from pinterest_platform.folders import temporary_folder
 
 # Closing takes milliseconds.
 CLOSE_SECONDS = 5
@@ -26,7 +26,7 @@ def sail_session() -> Iterator[SparkSession]:
     try:
         host, port = server.listening_address
         spark = opened(f"sc://{host}:{port}")
-        with closing(spark), kept_open(spark), TemporaryDirectory(prefix="pinterest-") as spool:
+        with closing(spark), kept_open(spark), temporary_folder() as spool:
             spark.conf.set("spark.sql.session.timeZone", "UTC")
             spark.conf.set(SPOOL, spool)
             yield spark

@@ -19,6 +19,7 @@ from pyspark.sql import SparkSession
 
 from pinterest_platform.engines.session import TIMESTAMPS, UTC
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.folders import temporary_folder
 
 DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
 
@@ -63,7 +64,7 @@ def spark_session(on_s3: bool) -> Iterator[SparkSession]:
     with (
         _without(CONNECT_VARIABLES),
         tempfile.TemporaryFile() as said,
-        tempfile.TemporaryDirectory() as folder,
+        temporary_folder() as folder,
     ):
         resource = LazyPySparkResource(spark_config=local_settings(coordinates, folder, on_s3))
         with _standard_error_to(said):
@@ -82,7 +83,7 @@ def local_settings(coordinates: str, folder: str, on_s3: bool) -> dict[str, str]
 
     Args:
         coordinates: the jars that Spark fetches from Maven Central.
-        folder: where tables without a place of their own would be made.
+        folder: for temporary files, and for tables without a place of their own.
         on_s3: whether something is read or written at ``s3://``.
     """
     cores = os.cpu_count() or 1
@@ -100,6 +101,8 @@ def local_settings(coordinates: str, folder: str, on_s3: bool) -> dict[str, str]
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.warehouse.dir": folder,
+        "spark.local.dir": folder,
+        "spark.driver.extraJavaOptions": f"-Djava.io.tmpdir={folder}",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.shuffle.partitions": str(cores),
         # Delta replays the log of a table in 50 tasks, made for logs of large tables on a cluster:
