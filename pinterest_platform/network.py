@@ -11,8 +11,9 @@ _THIS_MACHINE = ("localhost", "127.0.0.1", "127.0.0.0/8", "::1", "[::1]")
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
 
-# What stands before an @ in the authority of a URL. Of several @, the last ends it.
-_USER = re.compile(r"(?<=://)[^/?#\s'\"<>]*@")
+# What stands before an @ in the authority of a URL; of several @, the last ends it. Not the form
+# that messages ask for, nor what hides its password itself.
+_USER = re.compile(r"(?<=://)(?!USER:PASSWORD@|[^/\s:@]*:\*\*\*@)[^/?#\s'\"<>]*@")
 
 
 def is_this_machine(host: str) -> bool:
@@ -57,11 +58,11 @@ def without_users(text: str) -> str:
 
 
 def forget_users_of_endpoints(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Take user names and passwords out of the URLs of AWS endpoints.
+    """Take user names and passwords out of the URLs of AWS endpoints and of Databricks.
 
-    AWS's clients sign their requests and make no use of them, but quote the URL in their errors.
+    Their clients have other credentials and make no use of these, but quote the URL in errors.
     """
     for name, url in list(environ.items()):
-        if name.startswith("AWS_ENDPOINT_URL") and "@" in url:
+        if name.startswith(("AWS_ENDPOINT_URL", "DATABRICKS_HOST")) and "@" in url:
             scheme = url.partition("://")[0]
             environ[name] = f"{scheme}://{url.rpartition('@')[2]}"

@@ -23,6 +23,8 @@ from pinterest_platform.folders import unusable_characters
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 OptionalName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]*$")]
 
+_BROKER = re.compile(r"(\w+://)?(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?")
+
 # What Sail, Spark and obstore neither encode nor decode in a key.
 _S3_URL = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9_./=+@,-]*)?")
 
@@ -163,6 +165,16 @@ class Settings(BaseSettings):
         if url and not (url.startswith("sc://") and urlsplit(url).hostname):
             raise ValueError("a Spark Connect server is written sc://host:port")
         return remote
+
+    @field_validator("kafka_bootstrap")
+    @classmethod
+    def _are_brokers(cls, brokers: str) -> str:
+        if brokers and not all(_BROKER.fullmatch(broker.strip()) for broker in brokers.split(",")):
+            raise ValueError(
+                "brokers are written host:port,host:port; a user goes into PINTEREST_KAFKA_USER, "
+                "the password into PINTEREST_KAFKA_PASSWORD"
+            )
+        return brokers
 
     @field_validator("post_years", "joining_years", mode="before")
     @classmethod
