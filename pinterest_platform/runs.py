@@ -1,8 +1,10 @@
 """Runs in this process: the days that need one, and how it is recorded in the Dagster instance."""
 
+import errno
 import os
 import shutil
 import socket
+import sqlite3
 import threading
 import uuid
 import warnings
@@ -17,6 +19,11 @@ from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFil
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 from dagster_shared.error import SerializableErrorInfo
+from filelock import FileLock
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+from pyspark.errors import PySparkException
+from pyspark.sql import functions as F
+from sqlalchemy.exc import DatabaseError
 
 from pinterest_platform.definitions import defs
 from pinterest_platform.defs.layers import asset_key, table_name
@@ -32,9 +39,23 @@ from pinterest_platform.launcher import PROCESS_TAG, is_alive
 from pinterest_platform.settings import Settings
 from pinterest_platform.tables.catalog import TABLES, in_schema
 from pinterest_platform.tables.cleaned.backlog import days_behind
+from pinterest_platform.tables.contract import Table
 
 # A run that waits for the tables of a killed one goes on within so many seconds.
 _LOOK_SECONDS = 5
+
+# What a full, read-only, forbidden or broken place says.
+_STORAGE_ERRORS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EIO,
+}
 
 _UNFINISHED = [
     DagsterRunStatus.NOT_STARTED,
@@ -58,45 +79,107 @@ def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
     """The Dagster instance at DAGSTER_HOME or, where that is not set, below PINTEREST_HOME.
 
     Runs in a terminal whose process was killed are ended first, so that nobody waits for them.
+
+    Raises:
+        PlatformError: it cannot be written, when it is opened or within the block.
     """
     home = Path(settings.dagster_home)
     # Dagster finds its instance by the environment, the processes that it starts too. In the URL of
     # its SQLite files, a question mark would begin the query.
     os.environ["DAGSTER_HOME"] = plain_path(str(home)) if "?" in str(home) else str(home)
-    try:
+    with _home_errors(home):
         home.mkdir(parents=True, exist_ok=True)
-        if not (home / "dagster.yaml").exists():
-            shutil.copy(Path(__file__).with_name("dagster.yaml"), home)
-    except OSError as error:
+        # Dagster makes its SQLite tables without a lock, so of two first runs one would find them
+        # half made.
+        with FileLock(home / ".lock"):
+            if not (home / "dagster.yaml").exists():
+                shutil.copy(Path(__file__).with_name("dagster.yaml"), home)
+            opened = DagsterInstance.get()
+        with opened as instance:
+            _end_killed_runs(instance)
+            yield instance
+
+
+@contextmanager
+def _home_errors(home: Path) -> Iterator[None]:
+    """Say in one line that Dagster's home cannot be written, from wherever that is noticed."""
+    try:
+        yield
+    except (OSError, DatabaseError) as error:
+        reason = _of_storage(error)
+        if reason is None:
+            raise
         raise PlatformError(
-            f"the Dagster home {home} cannot be written ({error.strerror}): set DAGSTER_HOME"
+            f"the Dagster home {home} cannot be written ({reason}): free space, make it writable, "
+            "or set DAGSTER_HOME to another folder; then run again"
         ) from None
-    with DagsterInstance.get() as instance:
-        _end_killed_runs(instance)
-        yield instance
 
 
-def days_to_run(settings: Settings, instance: DagsterInstance) -> list[date]:
-    """The days that have something new, ascending.
+def _of_storage(error: BaseException) -> str | None:
+    """Why a file cannot be written, in the words of the system or of SQLite; None for the rest."""
+    if isinstance(error, DatabaseError):
+        return str(error.orig) if isinstance(error.orig, sqlite3.Error) else None
+    is_of_files = isinstance(error, OSError) and error.errno in _STORAGE_ERRORS
+    return error.strerror if is_of_files and isinstance(error, OSError) else None
 
-    A day does when something that arrived on it is not in the raw tables, when raw rows of it are
-    not in the cleaned ones, or when a run of it did not succeed and no later one made what it
-    should have.
+
+@dataclass(frozen=True)
+class Stale:
+    """What is to be made: days, ascending, and whether the analytics are, whatever the days."""
+
+    days: list[date]
+    analytics: bool
+
+
+def stale(settings: Settings, instance: DagsterInstance) -> Stale:
+    """What a run without days has to make.
+
+    A day is stale when something that arrived on it is not in the raw tables, when raw rows of it
+    are not in the cleaned ones, or when a run of it did not succeed and no later one made what it
+    should have. The analytics are when a cleaned table was made after one of them, or when one has
+    lost rows, a file or all since Dagster saw it made.
+
+    Raises:
+        PlatformError: a place cannot be read.
     """
     with engine_of(settings) as engine:
         places = engine.places
         lake = Lake(engine.session, places.lake)
-        arrived = {day for table in in_schema("raw") for day in days_arrived(lake, places, table)}
-        behind = {row["day"] for row in days_behind(TableRows(lake, ())).collect()}
+        with lake.explaining("what is new cannot be found out"):
+            arrived = {
+                day for table in in_schema("raw") for day in days_arrived(lake, places, table)
+            }
+            behind = {row["day"] for row in days_behind(TableRows(lake, ())).collect()}
+        analytics = _analytics_are_old(instance) or any(
+            _has_lost_rows(lake, instance, table) for table in in_schema("analytics")
+        )
     today = datetime.now(UTC).date()
-    return sorted(day for day in arrived | behind | _unfinished_days(instance) if day <= today)
+    days = sorted(day for day in arrived | behind | _unfinished_days(instance) if day <= today)
+    return Stale(days, analytics)
 
 
-def analytics_are_old(instance: DagsterInstance) -> bool:
-    """Whether a cleaned table was made after an analytic one."""
+def _analytics_are_old(instance: DagsterInstance) -> bool:
     cleaned = [max(_made(instance, table).values(), default=-1) for table in _keys("cleaned")]
     analytics = [_last_made(instance, table) for table in _keys("analytics")]
     return max(cleaned) > min(analytics)
+
+
+def _has_lost_rows(lake: Lake, instance: DagsterInstance, table: Table) -> bool:
+    """Whether a table has not the rows any more that it had when Dagster saw it made."""
+    event = instance.get_latest_materialization_event(asset_key(table.full_name))
+    made = event.asset_materialization if event else None
+    if made is None:
+        return False
+    if not lake.exists(table):
+        return True
+    # The condition makes the engine open the files; a bare count is answered by the log.
+    rows = lake.read(table).where(F.col(table.key[0]).isNotNull())
+    try:
+        return bool(rows.count() != made.metadata["dagster/row_count"].value)
+    except (PySparkException, Py4JJavaError) as error:
+        if lake.fault(error):
+            return True
+        raise
 
 
 def run(

@@ -73,7 +73,7 @@ def _demo(settings: Settings, console: Console) -> None:
         _timed("materialise, in Dagster", stages, console),
         runs.instance_of(settings) as instance,
     ):
-        days = runs.days_to_run(settings, instance) or [datetime.now(UTC).date()]
+        days = runs.stale(settings, instance).days or [datetime.now(UTC).date()]
         if not materialise(instance, runs.selected(None), days, console):
             raise PlatformError("the demo's run failed: what it said is above, or in `make ui`")
     with _timed("read the results", stages, console):

@@ -31,8 +31,9 @@ def command(
     with runs.instance_of(settings) as instance:
         if any(map(runs.is_daily, assets)):
             if days is None:
-                days = runs.days_to_run(settings, instance)
-                if not days and not (selection is None and runs.analytics_are_old(instance)):
+                found = runs.stale(settings, instance)
+                days = found.days
+                if not days and not (selection is None and found.analytics):
                     console.print("Nothing new has arrived, and every table is up to date.")
                     return
         else:

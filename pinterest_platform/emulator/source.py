@@ -156,9 +156,9 @@ def database_errors(engine: Engine) -> Iterator[None]:
     """
     try:
         yield
-    # PyMySQL raises RuntimeError where a login needs a package that is not there, and ValueError
-    # comes from text or a date that cannot be read.
-    except (SQLAlchemyError, RuntimeError, ValueError) as error:
+    # PyMySQL raises RuntimeError where a login needs a package that is not there, ValueError comes
+    # from text or a date that cannot be read, TypeError from a parameter that no driver knows.
+    except (SQLAlchemyError, RuntimeError, ValueError, TypeError) as error:
         kind = DatabaseAway if _code(error) in AWAY else PlatformError
         raise kind(
             f"the database {database_name(engine)} cannot be used ({_reason(error, engine)}): "
@@ -226,7 +226,7 @@ def _parse(text: str, origin: str) -> URL:
         )
     if url.drivername in {"mysql", "mariadb"}:
         url = url.set(drivername=f"{url.drivername}+pymysql")
-    if url.get_driver_name() == "pymysql" and "charset" not in url.query:
+    if url.drivername.endswith("+pymysql") and "charset" not in url.query:
         url = url.update_query_dict({"charset": "utf8mb4"})
     return url
 
@@ -243,6 +243,11 @@ def _engine(url: URL, ca: Path | None = None) -> Engine:
             arguments |= {"ssl_ca": str(ca), "ssl_verify_cert": True, "ssl_verify_identity": True}
     try:
         return create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=arguments)
+    except ValueError:
+        raise PlatformError(
+            f"the database {url.set(query={}).render_as_string()} cannot be used: a parameter "
+            "behind the ? has a value that is none"
+        ) from None
     except (ArgumentError, ImportError):
         raise PlatformError(
             f"there is no driver for databases of the kind '{url.drivername}': "

@@ -50,10 +50,13 @@ def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Out
                 failed[name] = cause
                 yield NotMade(name, cause)
                 continue
-            yield _make(spark, lake, places, table, rows)
+            with lake.explaining(f"{name} cannot be made"):
+                made = _make(spark, lake, places, table, rows)
+            yield made
         for check in table.checks:
             if (name, check.name) in request.checks:
-                checked = retried(partial(_run, name, check, rows))
+                with lake.explaining(f"{name} cannot be checked for {check.name}"):
+                    checked = retried(partial(_run, name, check, rows))
                 yield checked
                 if checked.stops:
                     failed[name] = f"{name}:{check.name}"

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pyspark.errors import PySparkException, PySparkValueError
 from pyspark.sql import SparkSession
 
-from pinterest_platform.engines.lake import first_line
+from pinterest_platform.engines.faults import first_line
 from pinterest_platform.engines.sail import closing, quiet_client
 from pinterest_platform.engines.session import configure, kept_open, opened
 from pinterest_platform.engines.spool import SPOOL

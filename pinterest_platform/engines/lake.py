@@ -10,15 +10,20 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import obstore
+from obstore.exceptions import BaseError
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
+from pinterest_platform.engines.faults import damaged_log, first_line, storage_fault
 from pinterest_platform.engines.misplaced import reject_misplaced
 from pinterest_platform.engines.spool import spool_folder
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.folders import is_folder, is_plain, plain_path
+from pinterest_platform.landing import open_store
+from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Table
 
 # A writer loses against each other writer of the table at most once a round; more than a handful at
@@ -124,14 +129,51 @@ class Lake:
         """Whether the table was ever written.
 
         Raises:
-            PlatformError: the lake cannot be reached.
+            PlatformError: the lake cannot be reached, or the table's log is damaged.
         """
         try:
-            return bool(self._load(table).columns)
-        except AnalysisException:
-            return False
-        except PySparkException as error:
+            rows = self._load(table)
+            # Spark reads the log when it is asked for the files, Sail for the columns.
+            rows.inputFiles()
+            return bool(rows.columns)
+        except (PySparkException, Py4JJavaError) as error:
+            if self._has_commits(table):
+                raise damaged_log(self.shown(first_line(error)), self._root, table) from None
+            if isinstance(error, AnalysisException):
+                return False
             raise self._out_of_reach("read", error) from None
+
+    @contextmanager
+    def explaining(self, what: str) -> Iterator[None]:
+        """Turn what the engine raises within into one line about the lake's storage.
+
+        Args:
+            what: fails then, such as "raw.pin cannot be made", where nothing better is known.
+
+        Raises:
+            PlatformError: for every error of the engine.
+        """
+        try:
+            yield
+        except (PySparkException, Py4JJavaError) as error:
+            fault = self.fault(error)
+            raise fault or PlatformError(f"{what} ({self.shown(first_line(error))})") from error
+
+    def fault(self, error: Exception) -> PlatformError | None:
+        """What an engine's error says about the storage; None when it is about other things."""
+        if found := storage_fault(str(error), self._root):
+            return found
+        # An engine does not say whose log it could not read: so each table is asked.
+        for table in TABLES.values():
+            try:
+                self.exists(table)
+            except PlatformError as found:
+                return found
+        return None
+
+    def shown(self, text: str) -> str:
+        """An engine's words, with the lake's own path in them."""
+        return text.replace(self._place, self._root)
 
     def register(self, table: Table, schema: str, name: str) -> None:
         """Let SQL in this session know an existing table as ``<schema>.<name>``."""
@@ -142,6 +184,16 @@ class Lake:
             f"CREATE TABLE IF NOT EXISTS `{schema}`.`{name}` USING delta "
             f"LOCATION '{self.location(table)}'"
         ).collect()
+
+    def _has_commits(self, table: Table) -> bool:
+        """Whether there is a log, be it one that cannot be read."""
+        if is_folder(self._root):
+            return any(Path(self.location(table), "_delta_log").glob("*.json"))
+        try:
+            pages = obstore.list(open_store(self.location(table)), "_delta_log/")
+            return any(found["path"].endswith(".json") for page in pages for found in page)
+        except (BaseError, OSError):
+            return False
 
     def _load(self, table: Table) -> DataFrame:
         return self._spark.read.format("delta").load(self.location(table))
@@ -172,9 +224,9 @@ class Lake:
                 f"the lake {self._root} cannot be written ({error.strerror}): set PINTEREST_LAKE"
             ) from None
 
-    def _out_of_reach(self, done: str, error: PySparkException) -> PlatformError:
-        return PlatformError(
-            f"the lake {self._root} cannot be {done} ({first_line(error)}): "
+    def _out_of_reach(self, done: str, error: Exception) -> PlatformError:
+        return storage_fault(str(error), self._root) or PlatformError(
+            f"the lake {self._root} cannot be {done} ({self.shown(first_line(error))}): "
             "set PINTEREST_LAKE, AWS_ENDPOINT_URL, AWS_REGION and the AWS credentials"
         )
 
@@ -219,7 +271,9 @@ class Lake:
         try:
             self._make_schema(table)
             retried(make)
-        except PySparkException as error:
+        except (PySparkException, Py4JJavaError) as error:
+            if self._has_commits(table):
+                raise damaged_log(self.shown(first_line(error)), self._root, table) from error
             raise self._out_of_reach("written", error) from error
         self._made.add(table.full_name)
 
@@ -239,11 +293,6 @@ def retried(action: Callable[[], T]) -> T:
             # At random, so that two writers do not meet again.
             time.sleep(random.uniform(0, 0.2 * 2**attempt))  # noqa: S311
     return action()
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an engine's error, which names the cause; what follows are its traces."""
-    return str(error).strip().split("\n", 1)[0]
 
 
 def of_days(rows: DataFrame, days: Collection[date]) -> DataFrame:

@@ -3,10 +3,12 @@
 import re
 
 import pyarrow as pa
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 
 from pinterest_platform.engines.engine import Engine
-from pinterest_platform.engines.lake import Lake, first_line
+from pinterest_platform.engines.faults import first_line
+from pinterest_platform.engines.lake import Lake
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.tables.catalog import TABLES
 
@@ -47,5 +49,7 @@ def query(engine: Engine, sql: str) -> pa.Table:
             lake.register(table, schema, name)
     try:
         return engine.session.sql(sql).toArrow()
-    except PySparkException as error:
-        raise PlatformError(f"the SQL cannot be run: {first_line(error)}") from None
+    except (PySparkException, Py4JJavaError) as error:
+        raise lake.fault(error) or PlatformError(
+            f"the SQL cannot be run: {lake.shown(first_line(error))}"
+        ) from None

@@ -2,11 +2,11 @@
 
 from urllib.parse import urlsplit
 
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from typing_extensions import override
 
-from pinterest_platform.engines.lake import Lake, first_line
+from pinterest_platform.engines.faults import first_line
+from pinterest_platform.engines.lake import Lake
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.tables.contract import Table
 
@@ -30,6 +30,11 @@ class UnityLake(Lake):
     @override
     def location(self, table: Table) -> str:
         return f"{self._schema(table)}.`{table.name}`"
+
+    @override
+    def _has_commits(self, table: Table) -> bool:
+        # Unity Catalog keeps what lies below a table to itself.
+        return False
 
     @override
     def _load(self, table: Table) -> DataFrame:
@@ -57,7 +62,7 @@ class UnityLake(Lake):
         self._spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self._schema(table)}").collect()
 
     @override
-    def _out_of_reach(self, done: str, error: PySparkException) -> PlatformError:
+    def _out_of_reach(self, done: str, error: Exception) -> PlatformError:
         return PlatformError(
             f"the catalog {self._catalog} cannot be {done} ({first_line(error)}): set "
             "PINTEREST_DATABRICKS_CATALOG, and grant USE CATALOG and CREATE SCHEMA on it"

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from pinterest_platform.emulator.posts import posts
-from pinterest_platform.emulator.source import database_name, open_source
+from pinterest_platform.emulator.source import database_name, missing_tables, open_source
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.settings import Settings
 
@@ -29,7 +29,7 @@ def opened(
 
 
 def test_without_a_choice_it_is_the_sqlite_file() -> None:
-    assert database_name(opened()) == "sqlite:///here/source.db"
+    assert database_name(opened()) == f"sqlite:///{Path('here').absolute()}/source.db"
 
 
 def test_the_order_of_the_choices(file: Path) -> None:
@@ -92,3 +92,24 @@ def test_a_database_that_is_not_there_is_one_line_without_the_password() -> None
     assert f"mysql+pymysql://u:***@127.0.0.1:{port}/d cannot be used" in message
     assert "s3cret" not in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("foo://u:s3cret@h/x", "no driver for databases of the kind 'foo'"),
+        ("foo+bar://h/x", "no driver for databases of the kind 'foo\\+bar'"),
+        ("sqlite:///x?timeout=soon", "a parameter behind the \\? has a value that is none"),
+    ],
+)
+def test_a_url_that_no_driver_takes_is_said(url: str, said: str) -> None:
+    with pytest.raises(PlatformError, match=said) as raised:
+        opened(url=url)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_parameter_that_the_driver_does_not_know_is_said() -> None:
+    engine = opened(url="mysql://u:s3cret@127.0.0.1:9/x?nope=1")
+    with pytest.raises(PlatformError, match="unexpected keyword argument 'nope'") as raised:
+        missing_tables(engine)
+    assert "s3cret" not in str(raised.value)

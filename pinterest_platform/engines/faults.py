@@ -1,0 +1,99 @@
+"""What is wrong with the storage below a lake, in a line: which table, what happened, what heals.
+
+Engines say it in traces of their own, often without the table: their text is looked through here.
+"""
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.folders import is_folder
+from pinterest_platform.tables import raw
+from pinterest_platform.tables.catalog import TABLES
+from pinterest_platform.tables.contract import Table
+
+# errno's words, as Rust and Java repeat them.
+_FULL = re.compile("No space left on device|Disk quota exceeded|File too large")
+_CLOSED = re.compile("Permission denied|Read-only file system|Operation not permitted")
+_LOST = re.compile("not found|No such file|does not exist|FileNotFound|FILE_NOT_EXIST")
+
+# <schema>/<table>/[day=<D>/]<file>.parquet; Spark writes the = of a partition's folder encoded.
+_FILE = re.compile(
+    r"\b(raw|cleaned|analytics)/(\w+)/(?:day(?:=|%3D)([0-9-]{10})/)?([\w.-]+\.parquet)"
+)
+
+# Below this a disk counts as full: an engine writes files of some megabytes.
+_LITTLE_BYTES = 16 * 2**20
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an engine's error, which names the cause; what follow are its traces."""
+    return str(error).strip().split("\n", 1)[0]
+
+
+def storage_fault(text: str, root: str) -> PlatformError | None:
+    """What an engine's error says about the storage of a lake; None when it says nothing of it.
+
+    Args:
+        text: the error, with the errors that caused it.
+        root: the folder or URL of the lake.
+    """
+    if found := _FULL.search(text):
+        return PlatformError(f"{_full_place(root)} is full ({found[0]}): free space, and run again")
+    if found := _CLOSED.search(text):
+        return PlatformError(
+            f"the lake {root} cannot be written ({found[0]}): make it writable for this user, or "
+            "set PINTEREST_LAKE"
+        )
+    found = _FILE.search(text)
+    table = TABLES.get(f"{found[1]}.{found[2]}") if found else None
+    if found is None or table is None:
+        return None
+    what = "has lost" if _LOST.search(text) else "cannot be read from"
+    return PlatformError(
+        f"the table {table.full_name} {what} the file {found[4]}: put it back into "
+        f"{_folder(root, table)} from a backup, or {_made_again(root, table, found[3])}"
+    )
+
+
+def damaged_log(reason: str, root: str, table: Table) -> PlatformError:
+    """That the log of a table cannot be read, and why."""
+    return PlatformError(
+        f"the log of the table {table.full_name} is damaged ({reason}): put "
+        f"{_folder(root, table)}/_delta_log back from a backup, or {_removed(root, table)}"
+    )
+
+
+def _folder(root: str, table: Table) -> str:
+    return f"{root}/{table.schema}/{table.name}"
+
+
+def _made_again(root: str, table: Table, day: str | None) -> str:
+    if table.schema == "raw":
+        return _removed(root, table)
+    if table.daily:
+        return f"make the day again with `pinterest run --day {day}`"
+    return f"make it again with `pinterest run --select {table.schema}/{table.name}`"
+
+
+def _removed(root: str, table: Table) -> str:
+    remove = f"remove {_folder(root, table)} and all that is in it, then `pinterest run"
+    if table in raw.STREAM.values():
+        return f"{remove}`, which reads again what Kinesis still keeps"
+    if table.schema == "raw":
+        return f"{remove}`, which reads again what is in the landing place"
+    return f"{remove}`" if table.daily else f"{remove} --select {table.schema}/{table.name}`"
+
+
+def _full_place(root: str) -> str:
+    """The folder without space; both that are written to, where that is not clear."""
+    temporary = tempfile.gettempdir()
+    folders = {f"the temporary folder {temporary}": temporary}
+    if is_folder(root) and Path(root).exists():
+        folders[f"the lake {root}"] = root
+    full = [
+        name for name, folder in folders.items() if shutil.disk_usage(folder).free < _LITTLE_BYTES
+    ]
+    return " and ".join(full) or " or ".join(folders)
