@@ -1,6 +1,6 @@
 """SQL over the lake, with tables under the names that the platform gives them."""
 
-import re
+from contextlib import suppress
 
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
@@ -9,19 +9,9 @@ from pyspark.errors import PySparkException
 from pinterest_platform.engines.engine import Engine
 from pinterest_platform.engines.faults import first_line
 from pinterest_platform.engines.lake import Lake
+from pinterest_platform.engines.sql import parsed
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.tables.catalog import TABLES
-
-# What a query begins with. EXPLAIN is not among them: EXPLAIN ANALYZE DELETE deletes.
-_BEGINNINGS = ("select", "with", "from", "values")
-
-# What may follow WITH or FROM in Spark SQL and is no query.
-_WRITES = frozenset(("insert", "update", "delete", "merge"))
-
-# Comments, texts and quoted names: a word in them is no statement.
-_NO_WORDS = re.compile(
-    r"--[^\n]*|/\*.*?\*/|'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`", re.DOTALL
-)
 
 
 def query(engine: Engine, sql: str) -> pa.Table:
@@ -30,25 +20,22 @@ def query(engine: Engine, sql: str) -> pa.Table:
     Raises:
         PlatformError: the SQL is no query, cannot be run, or names a table not made yet.
     """
-    bare = _NO_WORDS.sub(" ", sql).lower().strip(" \t\r\n;")
-    words = re.findall(r"[a-z_0-9]+", bare)
-    if not words or words[0] not in _BEGINNINGS or ";" in bare or not _WRITES.isdisjoint(words):
-        raise PlatformError(
-            "only one query is run, the lake stays as it is: begin with SELECT or WITH "
-            "(and write `insert` for a column of that name)"
-        )
+    asked = parsed(sql, TABLES)
+    # Apache Spark would put environment variables into the text, within strings, too: ${env:HOME}.
+    with suppress(PySparkException):
+        engine.session.conf.set("spark.sql.variable.substitute", "false")
     lake = Lake(engine.session, engine.places.lake)
-    for full_name, table in TABLES.items():
-        written = rf"\b({table.schema})`?\s*\.\s*`?({table.name})\b"
+    for schema, name in asked.tables:
+        table = TABLES[f"{schema}.{name}".lower()]
+        if not lake.exists(table):
+            raise PlatformError(
+                f"there is no {table.full_name} in the lake {engine.places.lake} yet: "
+                "`pinterest run`"
+            )
         # As they are written: not every engine takes names regardless of case.
-        for schema, name in set(re.findall(written, sql, re.IGNORECASE)):
-            if not lake.exists(table):
-                raise PlatformError(
-                    f"there is no {full_name} in the lake {engine.places.lake} yet: `pinterest run`"
-                )
-            lake.register(table, schema, name)
+        lake.register(table, schema, name)
     try:
-        return engine.session.sql(sql).toArrow()
+        return engine.session.sql(asked.sql).toArrow()
     except (PySparkException, Py4JJavaError) as error:
         raise lake.fault(error) or PlatformError(
             f"the SQL cannot be run: {lake.shown(first_line(error))}"

@@ -67,3 +67,11 @@ def test_without_a_network_the_jars_are_named_and_nothing_else_is_said(tmp_path:
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert DELTA in done.stderr
     assert "check the network" in done.stderr
+
+
+@pytest.mark.skipif(not has_java(), reason=NO_JAVA)
+def test_a_query_shows_nothing_of_the_environment(tmp_path: Path) -> None:
+    """Spark's variables are put into the text before it is parsed, within strings, too."""
+    pinterest = Pinterest(tmp_path / "home", PINTEREST_ENGINE="spark", PLANTED="s3cret")
+    done = pinterest("query", "SELECT '${env:PLANTED}' AS said", "--format", "csv")
+    assert done.stdout == "said\n${env:PLANTED}\n", done.stderr

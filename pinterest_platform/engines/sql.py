@@ -1,0 +1,153 @@
+"""Which SQL may be run over the lake: one query, over its tables, that reaches nothing else.
+
+The SQL is parsed here, and what the engine is given is written anew from what was understood: so
+no difference between two parsers, in comments, strings or their escapes, lets anything through.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyspark.sql import functions
+from sqlglot import TokenType, exp
+from sqlglot.dialects.spark import Spark
+from sqlglot.errors import SqlglotError
+
+from pinterest_platform.errors import PlatformError
+
+_NAME = re.compile(r"\w+")
+_CALL = re.compile(r"(\w+)\(")
+
+# They call Java, read schemas from files, or fetch what a document names.
+_REACHING = _NAME.findall(
+    "reflect java_method try_reflect call_function call_udf udf pandas_udf udtf arrow_udf "
+    "arrow_udtf from_avro to_avro schema_of_avro from_protobuf to_protobuf from_xml schema_of_xml "
+    "to_xml xpath xpath_boolean xpath_double xpath_float xpath_int xpath_long xpath_number "
+    "xpath_short xpath_string input_file_name input_file_block_length input_file_block_start "
+    "unwrap_udt expr col column"
+)
+
+# What SQL has and PySpark's functions have not, or under other names.
+_ONLY_IN_SQL = _NAME.findall(
+    "if nullif nvl2 cast try_cast case and or xor not in any some all exists between extract bool "
+    "boolean tinyint smallint int bigint float double decimal date timestamp string binary array "
+    "cardinality char mod range explode explode_outer posexplode posexplode_outer inline "
+    "inline_outer stack json_tuple pow overlay substr power len position strpos log2 log10 every "
+    "first last std stddev variance stddev_pop group_concat listagg map struct interval values chr "
+    "div luhn_check percentile_cont percentile_disc random space time uuid collations approx_top_k "
+    "variant_explode variant_explode_outer vector_avg vector_cosine_similarity vector_norm "
+    "vector_inner_product vector_l2_distance vector_normalize vector_sum"
+)
+
+_SAFE = {*map(str.lower, functions.__all__), *_ONLY_IN_SQL} - set(_REACHING)
+
+# Functions that give rows, where a table stands.
+_ROWS = set(
+    _NAME.findall(
+        "range explode explode_outer posexplode posexplode_outer inline inline_outer stack "
+        "json_tuple variant_explode variant_explode_outer"
+    )
+)
+
+_NO_QUERY = (
+    "only one query is run, the lake stays as it is: begin with SELECT, WITH, FROM or VALUES"
+)
+
+
+class LakeSql(Spark):
+    """Spark's SQL, in which a column may be called insert, as in Spark itself."""
+
+    class Parser(Spark.Parser):  # type: ignore[valid-type,misc]
+        """Takes it for a name where no statement begins."""
+
+        ID_VAR_TOKENS = Spark.Parser.ID_VAR_TOKENS | {
+            TokenType.INSERT,
+            TokenType.CREATE,
+            TokenType.DROP,
+            TokenType.ALTER,
+        }
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query that may be run, and the tables that it reads, as they are written in it."""
+
+    sql: str
+    tables: frozenset[tuple[str, str]]
+
+
+def parsed(sql: str, known: Mapping[str, object]) -> Query:
+    """Read one query over known tables.
+
+    Args:
+        sql: what a user wrote.
+        known: the tables, ``<schema>.<table>`` in lower case.
+
+    Raises:
+        PlatformError: it is no query, is not understood, or would reach something else.
+    """
+    try:
+        statements = [tree for tree in LakeSql().parse(sql) if tree is not None]
+    except (SqlglotError, RecursionError) as error:
+        raise PlatformError(f"the SQL cannot be run: {_reason(error)}") from None
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query | exp.Values):
+        raise PlatformError(_NO_QUERY)
+    tree = statements[0]
+    for node in tree.walk():
+        _require_safe(node)
+    tables = frozenset(_table(node, tree, known) for node in tree.find_all(exp.Table))
+    try:
+        text = tree.sql(dialect=LakeSql, comments=False)
+    except (SqlglotError, RecursionError) as error:
+        raise PlatformError(f"the SQL cannot be run: {_reason(error)}") from None
+    return Query(text, frozenset(table for table in tables if table is not None))
+
+
+def _require_safe(node: exp.Expr) -> None:
+    if isinstance(node, exp.DDL | exp.DML | exp.Command | exp.Into | exp.MultitableInserts):
+        raise PlatformError(_NO_QUERY)
+    if isinstance(node, exp.QueryTransform):
+        raise PlatformError("a query may not run commands (TRANSFORM ... USING)")
+    name = _called(node)
+    if name and name not in _SAFE:
+        raise PlatformError(
+            f"the function {name} is not among those that a query over the lake may use: they are "
+            "Spark's own, without those that reach files, Java or other systems"
+        )
+
+
+def _called(node: exp.Expr) -> str:
+    """The function that a node of a query calls, as the engine is told it; often it is none."""
+    if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc):
+        return node.name.lower()
+    if isinstance(node, exp.Func) and (call := _CALL.match(node.sql(dialect=LakeSql))):
+        return call[1].lower()
+    return ""
+
+
+def _table(node: exp.Table, tree: exp.Expr, known: Mapping[str, object]) -> tuple[str, str] | None:
+    """A table as it is written; None for rows that a function or a name within the query gives."""
+    if isinstance(node.this, exp.Func):
+        if _called(node.this) in _ROWS:
+            return None
+        raise PlatformError(f"a query may not read from {node.this.sql(dialect=LakeSql)[:60]}")
+    if not node.db and node.name.lower() in _named_within(tree):
+        return None
+    name = f"{node.db}.{node.name}".lower()
+    if node.catalog or name not in known:
+        shown = ".".join(part for part in (node.catalog, node.db, node.name) if part)
+        raise PlatformError(
+            f"there is no table {shown}: a query reads those of the lake, such as raw.pin, "
+            "cleaned.pins and analytics.posts"
+        )
+    return node.db, node.name
+
+
+def _named_within(tree: exp.Expr) -> set[str]:
+    return {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return str(error).split("\n", 1)[0]
