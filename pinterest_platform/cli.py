@@ -1,5 +1,6 @@
 """The ``pinterest`` command: which subcommands there are; what each does lives in ``commands/``."""
 
+import errno
 import importlib
 import os
 import sys
@@ -7,8 +8,12 @@ import sys
 import click
 from typing_extensions import override
 
+from pinterest_platform.commands.output import take_every_character, visible
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.network import forget_users_of_endpoints, reach_this_machine_directly
+
+# What the system says of a disk that is full, broken or not to be written.
+_REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES}
 
 # Name -> (where the command is, one line for --help). A subcommand's module is imported when it is
 # called, so that --help does not wait for Dagster and Spark.
@@ -53,7 +58,17 @@ class LazyGroup(click.Group):
             _require_usable_installation()
             return super().invoke(ctx)
         except PlatformError as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(visible(str(error))) from None
+        except OSError as error:
+            # A closed pipe is none of them: click ends without a word.
+            if error.errno not in _REFUSED:
+                raise
+            raise click.ClickException(visible(_of_system(error))) from None
+
+
+def _of_system(error: OSError) -> str:
+    what = "the output" if error.filename is None else str(error.filename)
+    return f"{what} cannot be written ({error.strerror}): free space, or write elsewhere"
 
 
 def _require_usable_installation() -> None:
@@ -73,6 +88,7 @@ def main() -> None:
 
 def run() -> None:
     """The console script: the command, and an end that an engine at work cannot spoil."""
+    take_every_character()
     reach_this_machine_directly()
     forget_users_of_endpoints()
     try:

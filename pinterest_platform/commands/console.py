@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pinterest_platform.commands.output import visible
+
 
 def wide_console() -> Console:
     """A console that cuts cells only where there is a terminal with an edge."""
@@ -22,9 +24,9 @@ def as_table(answer: pa.Table) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for column in answer.schema:
         numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-        table.add_column(Text(column.name), justify="right" if numeric else "left")
-    for row in answer.to_pylist():
-        table.add_row(*(Text(_shown(value)) for value in row.values()))
+        table.add_column(Text(visible(column.name)), justify="right" if numeric else "left")
+    for row in _rows(answer):
+        table.add_row(*(Text(visible(_shown(value))) for value in row))
     return table
 
 
@@ -35,6 +37,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return str(value)
     return value.hex() if isinstance(value, bytes) else value
+
+
+def _rows(answer: pa.Table) -> "zip[tuple[Any, ...]]":
+    return zip(*(column.to_pylist() for column in answer.columns), strict=True)
 
 
 def _shown(value: Any) -> str:

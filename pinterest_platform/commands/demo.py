@@ -10,6 +10,7 @@ from typing import Literal
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from sqlalchemy import URL, Engine, create_engine
 
@@ -90,7 +91,7 @@ def _demo(settings: Settings, console: Console) -> None:
   make live                                the same, with posts that keep coming
   pinterest query "SELECT * FROM cleaned.quarantine"
   pinterest gateway & pinterest emulate batch --posts 100; pinterest run
-The command is .venv/bin/pinterest; all data is in {settings.home}."""
+The command is .venv/bin/pinterest; all data is in {escape(str(settings.home))}."""
     )
 
 

@@ -3,14 +3,19 @@
 import csv
 import io
 import json
+import re
 
 import click
 import pyarrow as pa
 
 from pinterest_platform.commands.console import as_table, plain, wide_console
+from pinterest_platform.commands.output import for_terminal
 from pinterest_platform.engines.engine import engine_of
 from pinterest_platform.engines.query import query
 from pinterest_platform.settings import load
+
+# With the wide forms, which spreadsheets take as well.
+_FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @click.command("query")
@@ -23,29 +28,49 @@ from pinterest_platform.settings import load
     show_default=True,
 )
 def command(sql: str, form: str) -> None:
-    """Run a query over the lake; tables are raw.pin, cleaned.pins, analytics.posts, ..."""
+    """Run a query over the lake; tables are raw.pin, cleaned.pins, analytics.posts, ...
+
+    The query reads the lake and reaches nothing else. In CSV, a text that a spreadsheet would take
+    for a formula has an apostrophe before it; JSON has every text as it is.
+    """
     settings = load()
     with engine_of(settings) as engine:
         answer = query(engine, sql)
     if form == "table":
         wide_console().print(as_table(answer))
     else:
-        click.echo(_as_json(answer) if form == "json" else _as_csv(answer), nl=form == "json")
+        text = _as_json(answer) if form == "json" else _as_csv(answer)
+        click.echo(for_terminal(text), nl=form == "json")
 
 
 def _as_json(answer: pa.Table) -> str:
-    return json.dumps(answer.to_pylist(), ensure_ascii=False, indent=1, default=plain)
+    text = json.dumps(answer.to_pylist(), ensure_ascii=False, indent=1, default=plain)
+    # JSON lets them stand; some terminals begin an escape sequence with one.
+    return re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _as_csv(answer: pa.Table) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(answer.column_names)
-    for row in answer.to_pylist():
-        writer.writerow(
-            json.dumps(value, ensure_ascii=False, default=plain)
-            if isinstance(value, list | dict)
-            else ("" if value is None else plain(value))
-            for value in row.values()
-        )
+    writer.writerow(map(_no_formula, answer.column_names))
+    for row in zip(*(column.to_pylist() for column in answer.columns), strict=True):
+        writer.writerow(map(_cell, row))
     return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return _no_formula(value)
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, default=plain)
+    return plain(value)
+
+
+def _no_formula(text: str) -> str:
+    """The text, behind an apostrophe where a spreadsheet would take it for a formula.
+
+    Source: OWASP, CSV Injection.
+    """
+    return f"'{text}" if text.startswith(_FORMULA_BEGINNINGS) else text

@@ -6,9 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 import click
 import dagster as dg
 from rich.console import Console
+from rich.markup import escape
 
 from pinterest_platform import runs
 from pinterest_platform.commands.console import wide_console
+from pinterest_platform.commands.output import visible
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.settings import Settings, load
 
@@ -65,7 +67,7 @@ def materialise(
         console.print(f"Run {result.run_id[:8]} {span} {verdict} in {took:.1f} s")
         if not result.success:
             for failure in result.failures:
-                click.echo(f"Error: {failure}", err=True)
+                click.echo(f"Error: {visible(failure)}", err=True)
             return False
     return True
 
@@ -110,7 +112,5 @@ def _print(event: dg.DagsterEvent, console: Console) -> None:
         check = event.asset_check_evaluation_data
         if not check.passed:
             word = "[red]FAILED[/]" if runs.is_error(check.severity) else "[yellow]warning[/]"
-            console.print(
-                f"    {word} {check.asset_key.to_user_string()}:{check.check_name}: "
-                f"{check.description}"
-            )
+            name = f"{check.asset_key.to_user_string()}:{check.check_name}"
+            console.print(f"    {word} {name}: {escape(visible(check.description or ''))}")

@@ -1,6 +1,7 @@
 """How tables become assets: specs, checks and events, all derived from the tables' contracts."""
 
 import fcntl
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -143,7 +144,7 @@ def _remote(error: PlatformError) -> dict[str, dg.MetadataValue]:
         return {}
     return {
         "remote_run": dg.MetadataValue.url(error.url),
-        "remote_traceback": dg.MetadataValue.md(f"```\n{error.traceback}\n```"),
+        "remote_traceback": dg.MetadataValue.md(_as_code(error.traceback)),
     }
 
 
@@ -161,14 +162,14 @@ def _materialised(
         "dagster/column_lineage": dg.MetadataValue.column_lineage(_lineage(table)),
         "dagster/table_name": dg.MetadataValue.text(made.table),
         "dagster/uri": dg.MetadataValue.text(f"{lake}/{table.schema}/{table.name}"),
-        "preview": dg.MetadataValue.md(_as_markdown(made.preview)),
+        "preview": _as_table(made.preview, table.column_names),
         "seconds": round(made.seconds, 3),
         **made.facts,
     }
     if made.reached:
         metadata[REACHED] = dg.MetadataValue.json(dict(made.reached))
     if made.breakdown:
-        metadata["breakdown"] = dg.MetadataValue.md(_as_markdown(made.breakdown))
+        metadata["breakdown"] = _as_table(made.breakdown, tuple(made.breakdown[0]))
     key = asset_key(made.table)
     for day, rows in made.rows.items():
         if day is not None:
@@ -185,7 +186,7 @@ def _checked(checked: Checked) -> dg.AssetCheckResult:
         **checked.facts,
     }
     if checked.samples:
-        metadata["samples"] = dg.MetadataValue.md(_as_markdown(checked.samples))
+        metadata["samples"] = _as_table(checked.samples, tuple(checked.samples[0]))
     severities = {"error": dg.AssetCheckSeverity.ERROR, "warn": dg.AssetCheckSeverity.WARN}
     return dg.AssetCheckResult(
         asset_key=asset_key(checked.table),
@@ -228,14 +229,14 @@ def _lineage(table: Table) -> dg.TableColumnLineage:
     )
 
 
-def _as_markdown(rows: Sequence[Mapping[str, str]]) -> str:
-    """The rows as a Markdown table; a text of their own where there are none."""
-    if not rows:
-        return "no rows"
-    names = list(rows[0])
-    lines = [names, ["---"] * len(names), *([row[name] for name in names] for row in rows)]
-    return "\n".join(f"| {' | '.join(map(_markdown_cell, line))} |" for line in lines)
+def _as_table(rows: Sequence[Mapping[str, str]], names: Sequence[str]) -> dg.TableMetadataValue:
+    """The rows as a value that the UI shows as text; in Markdown, a title could be an image."""
+    columns = [dg.TableColumn(name, "string") for name in names]
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows], dg.TableSchema(columns))
 
 
-def _markdown_cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def _as_code(text: str) -> str:
+    """Markdown that shows the text as it is, whatever rows of backticks it holds."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"

@@ -1,6 +1,5 @@
 """What the Dagster instance of a run shows in the UI, without what differs from run to run."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ def materialisations(home: Path) -> dict[str, Told]:
         metadata = {name: entry.value for name, entry in made.metadata.items()}
         del metadata["seconds"]
         metadata["dagster/uri"] = str(metadata["dagster/uri"]).removeprefix(str(home))
-        metadata["preview"] = _without_ingested_at(str(metadata["preview"]))
+        metadata["preview"] = _without_ingested_at(metadata["preview"])
         found[f"{made.asset_key.to_user_string()} {made.partition or ''}".strip()] = metadata
     return found
 
@@ -45,11 +44,9 @@ def _events(home: Path, type_: DagsterEventType) -> list[Any]:
         return [entry.dagster_event for entry in logged]
 
 
-def _without_ingested_at(preview: str) -> str:
-    """A Markdown table without that column."""
-    cells = [re.split(r"(?<!\\)\|", line) for line in preview.splitlines()]
-    names = [name.strip() for name in cells[0]]
-    if "ingested_at" not in names:
-        return preview
-    at = names.index("ingested_at")
-    return "\n".join("|".join(line[:at] + line[at + 1 :]) for line in cells)
+def _without_ingested_at(preview: Any) -> list[dict[str, Any]]:
+    """The rows of a preview without that column."""
+    return [
+        {name: value for name, value in record.data.items() if name != "ingested_at"}
+        for record in preview.records
+    ]

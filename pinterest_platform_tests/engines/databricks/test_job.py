@@ -195,17 +195,16 @@ def lasting(metadata: Any) -> dict[str, Any]:
     """The metadata without what differs from run to run."""
     kept = {name: value for name, value in metadata.items() if name not in OF_THE_RUN}
     for shown in {"preview", "samples"} & set(kept):
-        kept[shown] = without_column(kept[shown].value, "ingested_at")
+        kept[shown] = without_column(kept[shown], "ingested_at")
     return kept
 
 
-def without_column(markdown: str, column: str) -> list[list[str]]:
-    """The cells of a Markdown table, but for a column."""
-    lines = [line.strip("| ").split(" | ") for line in markdown.splitlines()]
-    if column not in lines[0]:
-        return lines
-    place = lines[0].index(column)
-    return [line[:place] + line[place + 1 :] for line in lines]
+def without_column(table: dg.TableMetadataValue, column: str) -> list[dict[str, Any]]:
+    """The rows of a table, but for a column."""
+    return [
+        {name: value for name, value in record.data.items() if name != column}
+        for record in table.records
+    ]
 
 
 def test_the_task_by_itself_makes_all_tables_and_prints_a_line_for_each(job: Job) -> None:
