@@ -28,6 +28,8 @@ THREADS = 16
 # be given up on before there is an answer (see pinterest_platform.kinesis).
 TURN_SECONDS = 2.0
 
+JSON_TYPE = "application/json"
+
 # AWS's names for what is wrong with a request before Kinesis has seen it.
 _TYPES = {
     400: "SerializationException",
@@ -78,7 +80,7 @@ class Streams:
 
     async def _create(self, request: Request) -> dict[str, Any]:
         name = request.path_params["name"]
-        shards = await self._bodies.read(request, lambda body: parse_shards(body, name))
+        shards = await self._bodies.read(request, parse_shards)
         await self._ask(lambda kinesis: kinesis.create(name, shards))
         return {}
 
@@ -89,12 +91,12 @@ class Streams:
 
     async def _put(self, request: Request) -> dict[str, Any]:
         name = request.path_params["name"]
-        record = await self._bodies.read(request, lambda body: parse_record(body, name))
+        record = await self._bodies.read(request, parse_record)
         return await self._ask(lambda kinesis: kinesis.put(name, record))
 
     async def _put_all(self, request: Request) -> dict[str, Any]:
         name = request.path_params["name"]
-        records = await self._bodies.read(request, lambda body: parse_records(body, name))
+        records = await self._bodies.read(request, parse_records)
         return await self._ask(lambda kinesis: kinesis.put_all(name, records))
 
     async def _ask(self, question: "Callable[[Kinesis], T]") -> T:
@@ -127,6 +129,7 @@ def _answering(action: Action) -> Callable[[Request], Awaitable[Response]]:
 
     async def endpoint(request: Request) -> Response:
         try:
+            _check_content_type(request)
             return _json(200, await action(request))
         except StreamError as error:
             headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status == 503 else None
@@ -138,13 +141,21 @@ def _answering(action: Action) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
+def _check_content_type(request: Request) -> None:
+    """See that the body is JSON, also where there is none: API Gateway does."""
+    asked = request.headers.get("content-type")
+    # Without the header API Gateway takes it for JSON.
+    if asked is not None and asked.partition(";")[0].strip().lower() != JSON_TYPE:
+        raise RestError(415, f"the Content-Type must be {JSON_TYPE}")
+
+
 def _error(kind: str, message: str) -> dict[str, Any]:
     return {"__type": kind, "message": message}
 
 
 def _json(status: int, answer: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
     text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"), default=_epoch)
-    return Response(text, status, headers, media_type="application/json")
+    return Response(text, status, headers, media_type=JSON_TYPE)
 
 
 def _epoch(value: object) -> float:

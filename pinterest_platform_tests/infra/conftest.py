@@ -1,14 +1,40 @@
 """The templates deployed once, a gateway on what they made, and the API before both."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
-from pinterest_platform_tests.gateway.conftest import Gateway
+from pinterest_platform_tests.gateway.conftest import DEADLINE_SECONDS, Gateway
 from pinterest_platform_tests.infra.api_gateway import Api, serving
 from pinterest_platform_tests.infra.templates import Deployment
-from pinterest_platform_tests.local_aws import CREDENTIALS, running_moto
+from pinterest_platform_tests.local_aws import CREDENTIALS, client, running_moto
+
+PIN = "/streams/streaming-pinterest-pin"
+
+
+def ask(url: str, verb: str, path: str, body: Any = None, **headers: str) -> requests.Response:
+    data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+    return requests.request(
+        verb, f"{url}{path}", data=data, headers=headers, timeout=DEADLINE_SECONDS
+    )
+
+
+def newest(deployment: Deployment, number: int) -> list[tuple[bytes, str]]:
+    """Data and partition key of the newest records of the pin stream, of whatever shard."""
+    kinesis = client("kinesis", deployment.endpoint)
+    name = PIN.rpartition("/")[2]
+    records: list[dict[str, Any]] = []
+    for shard in kinesis.list_shards(StreamName=name)["Shards"]:
+        iterator = kinesis.get_shard_iterator(
+            StreamName=name, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        records += kinesis.get_records(ShardIterator=iterator)["Records"]
+    records.sort(key=lambda record: int(record["SequenceNumber"]))
+    return [(record["Data"], record["PartitionKey"]) for record in records[-number:]]
 
 
 @pytest.fixture(scope="module")

@@ -1,37 +1,15 @@
 """The REST API's mappings, executed: they answer what our own gateway answers."""
 
-import json
 from typing import Any
 
 import pytest
-import requests
 
-from pinterest_platform_tests.gateway.conftest import DEADLINE_SECONDS, Gateway
+from pinterest_platform_tests.gateway.conftest import Gateway
+from pinterest_platform_tests.infra.conftest import PIN, ask, newest
 from pinterest_platform_tests.infra.templates import Deployment
-from pinterest_platform_tests.local_aws import client
 
 TEXT = 'emoji 👩‍🎨 日本語 "quoted" \\ \n end'
-PIN = "/streams/streaming-pinterest-pin"
 OBJECT = {"n": 1, "t": TEXT, "nested": {"a": [1, None, True]}}
-
-
-def ask(url: str, verb: str, path: str, body: Any = None) -> requests.Response:
-    data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-    return requests.request(verb, f"{url}{path}", data=data, timeout=DEADLINE_SECONDS)
-
-
-def newest(deployment: Deployment, number: int) -> list[bytes]:
-    """The data of the newest records of the pin stream, of whatever shard."""
-    kinesis = client("kinesis", deployment.endpoint)
-    name = PIN.rpartition("/")[2]
-    records: list[dict[str, Any]] = []
-    for shard in kinesis.list_shards(StreamName=name)["Shards"]:
-        iterator = kinesis.get_shard_iterator(
-            StreamName=name, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-        )["ShardIterator"]
-        records += kinesis.get_records(ShardIterator=iterator)["Records"]
-    records.sort(key=lambda record: int(record["SequenceNumber"]))
-    return [record["Data"] for record in records[-number:]]
 
 
 @pytest.mark.parametrize("data", [OBJECT, TEXT, "", {}, '{"as": "it is" }'])
@@ -45,6 +23,7 @@ def test_a_record_arrives_with_the_bytes_that_the_gateway_makes(
     first, second = (answer.json() for answer in answers)
     assert (first.keys(), first["ShardId"]) == (second.keys(), second["ShardId"])
     [one, other] = newest(deployment, 2)
+    assert one[1] == 'k"é'
     assert one == other
 
 
@@ -98,7 +77,6 @@ def test_a_stream_that_is_not_there_is_404_as_the_gateway_says_it(
     [
         ("PUT", f"{PIN}/record", {"PartitionKey": "k"}),
         ("PUT", f"{PIN}/record", {"Data": "x"}),
-        ("PUT", f"{PIN}/record", {"Data": 1, "PartitionKey": "k"}),
         ("PUT", f"{PIN}/record", {"Data": "x", "PartitionKey": ""}),
         ("PUT", f"{PIN}/record", [1]),
         ("PUT", f"{PIN}/records", {"records": []}),

