@@ -119,6 +119,14 @@ class Settings(BaseSettings):
     start_date: date = date(2026, 1, 1)
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = "pinterest"
     gateway_url: str = "http://127.0.0.1:8082"
+    # What a client of the gateway must send; what the emulation sends.
+    gateway_token: SecretStr = SecretStr("")
+    # none: the gateway listens beyond this machine without a token.
+    gateway_auth: Literal["token", "none"] = "token"
+    # The names under which clients reach the gateway, with commas, besides addresses and localhost.
+    gateway_hosts: str = ""
+    # Which streams the gateway passes on to Kinesis; records: but does not make or delete them.
+    gateway_streams: Literal["any", "platform", "records", "none"] = "platform"
     # host:port,host:port: where it is set, the gateway's topics are in Kafka.
     kafka_bootstrap: str = ""
     kafka_security: Literal["plaintext", "tls", "scram-sha-256", "scram-sha-512", "iam"] = (
@@ -176,6 +184,21 @@ class Settings(BaseSettings):
             )
         return brokers
 
+    @field_validator("gateway_token")
+    @classmethod
+    def _fits_a_header(cls, token: SecretStr) -> SecretStr:
+        text = token.get_secret_value()
+        if not (text.isascii() and text.isprintable()) or " " in text:
+            raise ValueError("a token is written in printable ASCII, without blanks")
+        return token
+
+    @field_validator("gateway_hosts")
+    @classmethod
+    def _are_names(cls, hosts: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9._*-]*(,[A-Za-z0-9._*-]+)*", hosts.replace(" ", "")):
+            raise ValueError("hosts are names without a port, with commas between them")
+        return hosts
+
     @field_validator("post_years", "joining_years", mode="before")
     @classmethod
     def _years(cls, value: object) -> object:
@@ -195,6 +218,11 @@ class Settings(BaseSettings):
     def source_db(self) -> Path:
         """The SQLite file that stands in for MySQL when no database is configured."""
         return self.home / "source.db"
+
+    @property
+    def hosts(self) -> list[str]:
+        """The names of ``gateway_hosts``."""
+        return [name.strip() for name in self.gateway_hosts.split(",") if name.strip()]
 
     @property
     def topics(self) -> dict[str, str]:

@@ -128,7 +128,7 @@ def _post(settings: Settings, console: Console) -> int:
     )
     gateway = ("pinterest_platform", "gateway", "--port", "0")
     # Not to a Kafka that is configured: the demo's posts are nobody else's business.
-    embedded = os.environ | {"PINTEREST_KAFKA_BOOTSTRAP": ""}
+    embedded = os.environ | {"PINTEREST_KAFKA_BOOTSTRAP": "", "PINTEREST_GATEWAY_STREAMS": ""}
     with processes.running("the gateway", *gateway, environment=embedded) as process, progress:
         url = process.url()
         task = progress.add_task("posts", total=sum(wave.posts for wave in WAVES))
@@ -143,6 +143,7 @@ def _post(settings: Settings, console: Console) -> int:
                     source,
                     url,
                     destinations[wave.channel],
+                    token=settings.gateway_token.get_secret_value(),
                     channel=wave.channel,
                     posts=wave.posts,
                     rate=0,

@@ -134,6 +134,7 @@ def _emulate(
                 engine,
                 gateway or config.gateway_url,
                 config.topics if channel == "batch" else config.streams,
+                token=config.gateway_token.get_secret_value(),
                 channel=channel,
                 posts=posts,
                 rate=rate,

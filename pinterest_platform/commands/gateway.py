@@ -1,17 +1,22 @@
 """``pinterest gateway``: serve the HTTP gateway until it is told to stop."""
 
 import errno
+import ipaddress
+import resource
 import signal
 import socket
 
 import click
 import uvicorn
+from starlette.applications import Starlette
 from typing_extensions import override
 
 from pinterest_platform import landing, settings
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.gateway.app import create_app
+from pinterest_platform.gateway.connections import MAX_CONNECTIONS, Connection, Server
 from pinterest_platform.gateway.log import LandingLog
+from pinterest_platform.gateway.log_lines import LOGGING
 from pinterest_platform.gateway.objects import open_objects
 from pinterest_platform.gateway.topics import Topics
 from pinterest_platform.settings import Settings
@@ -26,8 +31,11 @@ KEEP_ALIVE_SECONDS = 75
 # Three topics with this many partitions each are 300 folders to look at in /health.
 MAX_PARTITIONS = 100
 
+# Files besides connections: objects that are written, Kafka, 16 connections to Kinesis, S3.
+OTHER_FILES = 256
 
-class _Server(uvicorn.Server):
+
+class _Server(Server):
     """Says where it listens, on stdout, once it does."""
 
     @override
@@ -58,26 +66,74 @@ class _Server(uvicorn.Server):
 def command(host: str, port: int, partitions: int) -> None:
     """Serve the HTTP gateway: Kafka REST v2 into landing objects, and Kinesis streams."""
     configured = settings.load()
+    require_token(host, configured)
+    token = configured.gateway_token.get_secret_value()
     app = create_app(
         _topics(configured, partitions),
         configured.topics.values(),
         region=configured.aws_region or None,
+        streams=configured.streams.values(),
+        stream_access=configured.gateway_streams,
+        hosts=[host, socket.gethostname(), *configured.hosts],
+        token=token if configured.gateway_auth == "token" else "",
     )
-    config = uvicorn.Config(
-        app,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
-    server = _Server(config)
+    server = _Server(_config(app))
     with _listen(host, port) as listening:
         # uvicorn raises the signal again after it has shut down, which would end the process by
         # that signal instead of with 0: so its own way to stop is what is found then, too.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, server.handle_exit)
         server.run(sockets=[listening])
+
+
+def _config(app: Starlette) -> uvicorn.Config:
+    class Limited(Connection):
+        max_connections = _most_connections()
+
+    return uvicorn.Config(
+        app,
+        http=Limited,
+        ws="none",
+        access_log=False,
+        # Its warnings are of requests that are no HTTP: a line for each would fill the log.
+        log_level="error",
+        log_config=LOGGING,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+
+
+def _most_connections() -> int:
+    """As many as are allowed and the process may open files for, once it asked for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return MAX_CONNECTIONS
+    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(soft - OTHER_FILES, soft // 4)
+
+
+def require_token(host: str, configured: Settings) -> None:
+    """See that not everybody can use a gateway that other machines can reach.
+
+    Raises:
+        PlatformError: there is no token, and nobody said that none is needed.
+    """
+    if configured.gateway_token.get_secret_value() or configured.gateway_auth == "none":
+        return
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost"
+    if not local:
+        raise PlatformError(
+            f"other machines can reach {host or 'all addresses'}: set PINTEREST_GATEWAY_TOKEN to a "
+            "secret that clients send, or PINTEREST_GATEWAY_AUTH=none where only trusted ones get "
+            "through"
+        )
 
 
 def _topics(configured: Settings, partitions: int) -> Topics:

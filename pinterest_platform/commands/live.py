@@ -91,6 +91,7 @@ def _start(
         log="gateway.log",
         # Not to a Kafka that is configured: the posts are nobody else's business.
         PINTEREST_KAFKA_BOOTSTRAP="",
+        PINTEREST_GATEWAY_STREAMS="",
     )
     url = gateway.url()
     dagster = start(

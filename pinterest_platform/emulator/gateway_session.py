@@ -20,6 +20,8 @@ from pinterest_platform.errors import PlatformError
 # on what is behind it after 29 s and says so.
 TIMEOUT_S = (5, 30)
 
+UNAUTHORIZED = 401
+
 RETRY_STATUS = (429, 500, 502, 503, 504)
 
 # Waits of 0, 1, 2, 4 and 8 s and up to 0.5 s more each: a gateway that is restarted or deployed
@@ -64,6 +66,7 @@ class GatewaySession:
         url: where the gateway is, ``http://host:port`` or with a path below which /topics and
             /streams lie.
         stop: when it is set, waits between attempts end and only one attempt more is made.
+        token: that the gateway wants, if it wants one.
         retries: attempts after the first.
         backoff: seconds, doubled with every attempt.
 
@@ -72,13 +75,22 @@ class GatewaySession:
     """
 
     def __init__(
-        self, url: str, stop: Stop, *, retries: int = RETRIES, backoff: float = BACKOFF_S
+        self,
+        url: str,
+        stop: Stop,
+        *,
+        token: str = "",
+        retries: int = RETRIES,
+        backoff: float = BACKOFF_S,
     ) -> None:
         self._base, host = _split(url)
         self._stop = stop
         self._retries = retries
         self._backoff = backoff
         self._session = requests.Session()
+        if token:
+            # Not Authorization: that may hold what the URL says, and API Gateway has uses for it.
+            self._session.headers["x-api-key"] = token
         # A proxy of the environment knows no way to this machine's own ports.
         self._session.trust_env = host not in {"localhost", "127.0.0.1", "::1"}
         # No credential from the URL in the name that messages show.
@@ -94,10 +106,11 @@ class GatewaySession:
     def check(self, path: str) -> None:
         """Ask for the topics or streams, to learn before the first post whether anybody listens.
 
-        Any answer but a server error will do: a gateway may let nobody list what it has.
+        Any answer but a server error or 401 will do: a gateway may let nobody list what it has.
 
         Raises:
-            PlatformError: nobody answers, or with a server error only.
+            PlatformError: nobody answers, or with a server error only, or the token is missing or
+                wrong.
         """
         self._mount(min(self._retries, CHECK_RETRIES))
         try:
@@ -105,6 +118,11 @@ class GatewaySession:
                 f"{self._base}/{path}", timeout=TIMEOUT_S, allow_redirects=False
             )
             said = f"it answers {answer.status_code} {message(answer)}".rstrip()
+            if answer.status_code == UNAUTHORIZED:
+                raise PlatformError(
+                    f"the gateway {self.name} wants a token: set PINTEREST_GATEWAY_TOKEN to the "
+                    "gateway's own"
+                )
             problem = said if answer.status_code >= 500 else ""
         except requests.RequestException as error:
             problem = _reason(error)

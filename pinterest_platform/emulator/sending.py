@@ -56,6 +56,7 @@ def emulate(
     gateway_url: str,
     destinations: Mapping[str, str],
     *,
+    token: str = "",
     channel: Literal["batch", "stream"] = "batch",
     posts: int | None,
     rate: float | None = None,
@@ -73,6 +74,7 @@ def emulate(
         engine: the source database.
         gateway_url: where the gateway is.
         destinations: kind ('pin', 'geo', 'user') to topic or stream.
+        token: that the gateway wants, if it wants one.
         channel: 'batch' posts to topics, 'stream' puts into streams, a request for every record.
         posts: how many; None goes on until ``stop``.
         rate: posts a second; 0 as fast as possible; None waits 0 to 2 s at random between posts.
@@ -103,7 +105,9 @@ def emulate(
             on_problem(problem)
 
     picked = pick_posts(engine, seed, stop=stop, on_problem=tell)
-    with GatewaySession(gateway_url, stop, retries=retries, backoff=backoff) as gateway:
+    with GatewaySession(
+        gateway_url, stop, token=token, retries=retries, backoff=backoff
+    ) as gateway:
         way: Channel = RestProxy(gateway) if channel == "batch" else KinesisProxy(gateway, seed)
         try:
             gateway.check(way.path)

@@ -1,10 +1,11 @@
 """The gateway as an app, and its topics: routes and answers of Kafka REST v2 for JSON records.
 
-How a body arrives is in ``bodies``, the Kinesis half in ``streams``.
+Who may ask is in ``access``, how a body arrives in ``bodies``, the Kinesis half in ``streams``.
 """
 
 import asyncio
 import itertools
+import time
 import zlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
@@ -13,26 +14,38 @@ from email.message import Message
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.gateway import records
+from pinterest_platform.gateway.access import Access
 from pinterest_platform.gateway.bodies import BODY_SECONDS, MAX_BODY_BYTES, Bodies
 from pinterest_platform.gateway.errors import (
+    KAFKA_TYPE,
     PARTITION_NOT_FOUND,
     RETRY_AFTER_SECONDS,
     TOPIC_NOT_FOUND,
     UNAVAILABLE,
     RestError,
+    answer,
 )
 from pinterest_platform.gateway.records import MAX_VALUE_BYTES, Record
-from pinterest_platform.gateway.streams import Streams
+from pinterest_platform.gateway.streams import StreamAccess, Streams
 from pinterest_platform.gateway.topics import Topics
 
 RECORDS_TYPE = "application/vnd.kafka.json.v2+json"
-OTHER_TYPE = "application/vnd.kafka.v2+json"
+
+# A look at the landing place writes and lists; a load balancer, or anybody, may ask at any rate.
+HEALTH_SECONDS = 1.0
+
+_NO_ROUTE = (
+    "no such route: here are /topics, /topics/{topic}, /streams, /streams/{stream}, "
+    "/streams/{stream}/record, /streams/{stream}/records, /health and /openapi.json. A stage "
+    "before them, such as /dev, is API Gateway's own: leave it out here"
+)
 
 
 def create_app(
@@ -40,6 +53,10 @@ def create_app(
     names: Collection[str],
     *,
     region: str | None = None,
+    streams: Collection[str] = (),
+    stream_access: StreamAccess = "platform",
+    hosts: Collection[str] = (),
+    token: str = "",
     max_body_bytes: int = MAX_BODY_BYTES,
     max_value_bytes: int = MAX_VALUE_BYTES,
     body_seconds: float = BODY_SECONDS,
@@ -50,18 +67,23 @@ def create_app(
         topics: where records of topics go; closed with the app.
         names: the only topics that can be posted to.
         region: of the Kinesis streams; without one, what AWS's own configuration says.
+        streams: the platform's own.
+        stream_access: to which streams, and what for.
+        hosts: names under which clients may ask, besides addresses and localhost.
+        token: that clients must send; without one, everybody may ask.
         max_body_bytes: a longer body is answered 413.
         max_value_bytes: a record with a longer value, as compact UTF-8 JSON, is answered 413.
         body_seconds: a body that takes longer to arrive is answered 408.
     """
     bodies = Bodies(max_body_bytes, body_seconds)
     gateway = _Gateway(topics, names, bodies, max_value_bytes)
-    streams = Streams(bodies, region)
+    kinesis = Streams(bodies, region, streams, stream_access)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        streams.close()
+        kinesis.close()
+        bodies.close()
         await topics.close()
 
     return Starlette(
@@ -69,8 +91,9 @@ def create_app(
             Route("/health", gateway.health, methods=["GET"]),
             Route("/topics", gateway.list_topics, methods=["GET"]),
             Route("/topics/{topic}", gateway.topic, methods=["GET", "POST"]),
-            *streams.routes,
+            *kinesis.routes,
         ],
+        middleware=[Middleware(Access, hosts=hosts, token=token)],
         exception_handlers={
             RestError: _answer_rest_error,
             PlatformError: _answer_unavailable,
@@ -96,22 +119,39 @@ class _Gateway:
         self._names = sorted(names)
         # Records without a key go round robin by request, not by record, so that one request
         # becomes one object; Kafka's producer keeps a batch together in the same way.
+        self._looking: asyncio.Task[PlatformError | None] | None = None
+        self._looked = float("-inf")
         self._turns = {name: itertools.count() for name in self._names}
 
-    async def health(self, _: Request) -> Response:
+    async def health(self, request: Request) -> Response:
+        trouble = await self._trouble()
+        trusted = request.state.trusted
+        if trouble is None:
+            return JSONResponse({"status": "ok"} | ({"topics": self._names} if trusted else {}))
+        said = {"status": "unavailable", "error_code": UNAVAILABLE}
+        # The reason names the landing place or the brokers.
+        said |= {"message": str(trouble)} if trusted else {}
+        return JSONResponse(said, 503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+    async def _trouble(self) -> PlatformError | None:
+        """Why records could not be appended; all who ask within a second get one answer."""
+        if self._looking is None or (
+            self._looking.done() and time.monotonic() > self._looked + HEALTH_SECONDS
+        ):
+            self._looking = asyncio.ensure_future(self._look())
+        return await asyncio.shield(self._looking)
+
+    async def _look(self) -> PlatformError | None:
         try:
             await self._topics.check()
         except PlatformError as error:
-            answer = {
-                "status": "unavailable",
-                "error_code": UNAVAILABLE,
-                "message": str(error),
-            }
-            return JSONResponse(answer, 503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
-        return JSONResponse({"status": "ok", "topics": self._names})
+            return error
+        finally:
+            self._looked = time.monotonic()
+        return None
 
     async def list_topics(self, _: Request) -> Response:
-        return JSONResponse(self._names, media_type=OTHER_TYPE)
+        return JSONResponse(self._names, media_type=KAFKA_TYPE)
 
     async def topic(self, request: Request) -> Response:
         if request.method == "POST":
@@ -126,17 +166,17 @@ class _Gateway:
                 for partition in range(await self._topics.partitions(topic))
             ],
         }
-        return JSONResponse(description, media_type=OTHER_TYPE)
+        return JSONResponse(description, media_type=KAFKA_TYPE)
 
     async def _produce(self, request: Request) -> Response:
         _check_content_type(request)
         topic = self._known_topic(request)
-        parsed = await self._bodies.read(
+        async with self._bodies.read(
             request, lambda body: records.parse(body, self._max_value_bytes)
-        )
-        offsets = await self._append(topic, parsed)
-        answer = {"key_schema_id": None, "offsets": offsets, "value_schema_id": None}
-        return JSONResponse(answer, media_type=RECORDS_TYPE)
+        ) as parsed:
+            offsets = await self._append(topic, parsed)
+        acknowledged = {"key_schema_id": None, "offsets": offsets, "value_schema_id": None}
+        return JSONResponse(acknowledged, media_type=RECORDS_TYPE)
 
     async def _append(self, topic: str, parsed: Sequence[Record]) -> list[dict[str, int]]:
         partitions = await self._topics.partitions(topic)
@@ -206,34 +246,29 @@ def _check_content_type(request: Request) -> None:
         raise RestError(415, f"the Content-Type must be {RECORDS_TYPE}, in UTF-8")
 
 
-async def _answer_rest_error(_: Request, error: Exception) -> Response:
+async def _answer_rest_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, RestError):
         raise error
-    return _error(error.status, error.code, str(error), error.headers)
+    return answer(
+        request.url.path, error.status, str(error), code=error.code, headers=error.headers
+    )
 
 
-async def _answer_unavailable(_: Request, error: Exception) -> Response:
+async def _answer_unavailable(request: Request, error: Exception) -> Response:
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return _error(503, UNAVAILABLE, str(error), headers)
+    return answer(request.url.path, 503, str(error), code=UNAVAILABLE, headers=headers)
 
 
-async def _answer_http_exception(_: Request, error: Exception) -> Response:
+async def _answer_http_exception(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    headers = dict(error.headers or {})
-    return _error(error.status_code, error.status_code, error.detail, headers)
+    message = _NO_ROUTE if error.status_code == 404 else error.detail
+    return answer(request.url.path, error.status_code, message, headers=error.headers)
 
 
 async def _answer_nobody(_: Request, __: Exception) -> Response:
     return Response(status_code=400)
 
 
-async def _answer_unexpected(_: Request, __: Exception) -> Response:
-    return _error(500, 500, "the gateway failed: its log says why")
-
-
-def _error(
-    status: int, code: int, message: str, headers: dict[str, str] | None = None
-) -> JSONResponse:
-    answer = {"error_code": code, "message": message}
-    return JSONResponse(answer, status, headers=headers, media_type=OTHER_TYPE)
+async def _answer_unexpected(request: Request, __: Exception) -> Response:
+    return answer(request.url.path, 500, "the gateway failed: its log says why")

@@ -1,12 +1,17 @@
-"""How a request's body arrives: how long, how large, and parsed where it holds up nobody."""
+"""How a request's body arrives: how long, how large, how many at once, and parsed aside."""
 
 import asyncio
-from collections.abc import Callable
+import gc
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from starlette.requests import Request
 
-from pinterest_platform.gateway.errors import RestError
+from pinterest_platform.gateway.errors import RETRY_AFTER_SECONDS, UNAVAILABLE, RestError
 
 T = TypeVar("T")
 
@@ -24,6 +29,16 @@ BODY_SECONDS = 20.0
 # Reading a body of this size takes about a millisecond; longer ones would hold up other requests.
 PARSED_ASIDE_BYTES = 64 * 1024
 
+# Bodies longer than that which are held at once, from their first byte until their records are
+# durable: four of the largest. A gateway has 512 MiB in deploy/ and infra/.
+MAX_HELD_BYTES = 40 * 1024 * 1024
+
+# How long a body waits for its turn among those; then its client is asked to come again.
+TURN_SECONDS = 2.0
+
+# Python objects of hostile JSON take 25 times its bytes, so one of the largest is parsed at a time.
+PARSED_ALONE_BYTES = 1024 * 1024
+
 
 class Bodies:
     """Reads bodies within limits.
@@ -36,21 +51,69 @@ class Bodies:
     def __init__(self, max_bytes: int, seconds: float) -> None:
         self._max_bytes = max_bytes
         self._seconds = seconds
+        self._room = _Room(max(MAX_HELD_BYTES, max_bytes))
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="parse")
+        self._alone = asyncio.Semaphore()
 
-    async def read(self, request: Request, parse: Callable[[bytes], T]) -> T:
-        """The body as ``parse`` understands it.
+    def close(self) -> None:
+        """End the threads once they are idle."""
+        self._threads.shutdown(wait=False)
+
+    @asynccontextmanager
+    async def read(self, request: Request, parse: Callable[[bytes], T]) -> AsyncIterator[T]:
+        """The body as ``parse`` understands it; it counts as held until the block ends.
 
         Raises:
-            RestError: 408, 413 or 415 when the body cannot be taken; whatever ``parse`` raises.
+            RestError: 408, 413, 415 or 503 when the body cannot be taken; whatever ``parse``
+                raises.
         """
-        body = await self._arrived(request)
-        if len(body) > PARSED_ASIDE_BYTES:
-            return await asyncio.to_thread(parse, body)
-        return parse(body)
-
-    async def _arrived(self, request: Request) -> bytes:
         if request.headers.get("content-encoding", "identity") != "identity":
             raise RestError(415, "a body with a Content-Encoding is not read: send it uncompressed")
+        size = self._announced(request)
+        if size > self._max_bytes:
+            await self._arrived(request, keep=False)
+        taken = size if size > PARSED_ASIDE_BYTES else 0
+        if not await self._room.take(taken):
+            await self._arrived(request, keep=False)
+            raise RestError(
+                503,
+                f"{MAX_HELD_BYTES} bytes of large requests are here already: send the request "
+                "again later, or fewer records",
+                code=UNAVAILABLE,
+                headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+            )
+        try:
+            yield await self._parsed(await self._arrived(request), parse)
+        finally:
+            self._room.give_back(taken)
+
+    def _announced(self, request: Request) -> int:
+        """The body's length as its client says; the largest without a word of it."""
+        if "transfer-encoding" in request.headers:
+            return self._max_bytes
+        return int(request.headers.get("content-length") or 0)
+
+    async def _parsed(self, body: bytes, parse: Callable[[bytes], T]) -> T:
+        if len(body) <= PARSED_ASIDE_BYTES:
+            return parse(body)
+        loop = asyncio.get_running_loop()
+        if len(body) <= PARSED_ALONE_BYTES:
+            return await loop.run_in_executor(self._threads, parse, body)
+        await self._alone.acquire()
+        started = time.monotonic()
+        # Python's collector looks through what is being made again and again, for five times as
+        # long and while all other threads wait; JSON has no cycles.
+        gc.disable()
+        try:
+            return await loop.run_in_executor(self._threads, parse, body)
+        finally:
+            gc.enable()
+            # One value of 10 MB keeps all threads from Python for a quarter of a second: before the
+            # next one, others have as much.
+            loop.call_later(time.monotonic() - started, self._alone.release)
+
+    async def _arrived(self, request: Request, *, keep: bool = True) -> bytes:
+        """All of the body; of one that is not kept, or too long, the bytes are thrown away."""
         body = bytearray()
         size = 0
         # What is left of a body cannot be told from a next request: the connection ends with it.
@@ -59,10 +122,12 @@ class Bodies:
             async with asyncio.timeout(self._seconds):
                 async for chunk in request.stream():
                     size += len(chunk)
-                    if size <= self._max_bytes:
-                        body += chunk
-                    elif size > self._max_bytes * DISCARDED_BODIES:
+                    if size > self._max_bytes * DISCARDED_BODIES:
                         break
+                    if keep and size <= self._max_bytes:
+                        body += chunk
+                    else:
+                        body.clear()
         except TimeoutError:
             raise RestError(
                 408, f"the body took more than {self._seconds:g} s to arrive", headers=close
@@ -74,3 +139,46 @@ class Bodies:
                 headers=close,
             )
         return bytes(body)
+
+
+class _Room:
+    """Bytes that may be held at once, given to those who wait in the order of their coming."""
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    async def take(self, size: int) -> bool:
+        """Whether so many bytes became free in time."""
+        if not size or (not self._waiting and size <= self._free):
+            self._free -= size
+            return True
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry = (size, turn)
+        self._waiting.append(entry)
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                self.give_back(size)
+            elif entry in self._waiting:
+                self._waiting.remove(entry)
+                self._hand_out()
+            if isinstance(error, TimeoutError):
+                return False
+            raise
+        return True
+
+    def give_back(self, size: int) -> None:
+        """Let others have these bytes."""
+        self._free += size
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self._free:
+            size, turn = self._waiting.popleft()
+            # Done already when its time ran out in this very moment.
+            if not turn.done():
+                self._free -= size
+                turn.set_result(None)

@@ -3,7 +3,16 @@
 Source of the numeric codes: Confluent REST Proxy v2 (API reference) and its KafkaExceptionMapper.
 """
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
 from pinterest_platform.errors import PlatformError
+
+KAFKA_TYPE = "application/vnd.kafka.v2+json"
+JSON_TYPE = "application/json"
 
 TOPIC_NOT_FOUND = 40401
 PARTITION_NOT_FOUND = 40402
@@ -12,6 +21,21 @@ NOT_AUTHORIZED = 40301
 UNAVAILABLE = 50302
 # Not of its list, which has nothing for 504; numbered likewise.
 KAFKA_TIMEOUT = 50401
+
+# AWS's names for what is wrong with a request before Kinesis has seen it.
+_AWS_NAMES = {
+    400: "SerializationException",
+    401: "UnrecognizedClientException",
+    403: "AccessDeniedException",
+    404: "UnknownOperationException",
+    405: "UnknownOperationException",
+    408: "RequestTimeoutException",
+    413: "RequestTooLargeException",
+    415: "UnsupportedMediaTypeException",
+    421: "AccessDeniedException",
+    500: "InternalFailure",
+    503: "ServiceUnavailableException",
+}
 
 # Long enough for a folder to be mended or S3 to recover, short enough for a waiting client.
 RETRY_AFTER_SECONDS = 5
@@ -35,6 +59,32 @@ class RestError(Exception):
         self.status = status
         self.code = status if code is None else code
         self.headers = headers
+
+
+def answer(
+    path: str,
+    status: int,
+    message: str,
+    *,
+    code: int | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """An error in the form of the path's API: as AWS words them below /streams, else as Kafka REST.
+
+    Args:
+        path: asked for.
+        status: of HTTP.
+        message: one line.
+        code: of Kafka REST, where it is not the status.
+        headers: of the answer.
+    """
+    content: dict[str, Any] = {"error_code": status if code is None else code, "message": message}
+    media_type = KAFKA_TYPE
+    if path == "/streams" or path.startswith("/streams/"):
+        content = {"__type": _AWS_NAMES.get(status, "ValidationException"), "message": message}
+        media_type = JSON_TYPE
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return Response(text, status, headers, media_type)
 
 
 class Unavailable(PlatformError):

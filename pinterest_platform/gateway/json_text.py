@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import islice
+from math import inf
 from typing import NoReturn
 
 from pinterest_platform.gateway.errors import RestError
@@ -24,11 +25,19 @@ _BLANK = re.compile(r"[ \t\n\r]*")
 _PIECES = 8192
 
 
-def compact(text: str, surrogates: str = "backslashreplace") -> bytes:
+# The longest escape of one byte: \\u0041.
+_ESCAPE = 6
+
+_DECODER = json.JSONDecoder()
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
+
+def compact(text: str, limit: float = inf, surrogates: str = "backslashreplace") -> bytes:
     r"""Valid JSON text as UTF-8 without white space and without needless escapes.
 
     Args:
         text: of one value.
+        limit: bytes that nobody wants more of: what is sure to become longer stays half done.
         surrogates: what becomes of a lone surrogate, which UTF-8 cannot hold, as an error handler
             of ``str.encode``: by default it stays an escape such as ``\ud800``.
     """
@@ -37,14 +46,14 @@ def compact(text: str, surrogates: str = "backslashreplace") -> bytes:
     while some := [match.group() for match in islice(matches, _PIECES)]:
         pieces.append("".join(some))
     text = "".join(pieces)
-    if "\\" in text:
+    if "\\" in text and len(text) <= limit * _ESCAPE:
         text = _ESCAPED.sub(_unescape, text)
     return text.encode("utf-8", surrogates)
 
 
 def _unescape(string: re.Match[str]) -> str:
     text = string.group()
-    return json.dumps(json.loads(text), ensure_ascii=False) if "\\" in text else text
+    return _ENCODER.encode(_DECODER.raw_decode(text)[0]) if "\\" in text else text
 
 
 def _no_constant(_: str) -> NoReturn:

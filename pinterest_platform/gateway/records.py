@@ -12,6 +12,9 @@ from pinterest_platform.gateway.json_text import JsonText, compact
 # Kafka's default message.max.bytes is 1048588: 1 MiB and 12 bytes for the batch's own header.
 MAX_VALUE_BYTES = 1_048_576
 
+# What an object takes (see ``log``); also what a client has an answer for within a second or two.
+MAX_RECORDS = 10_000
+
 # The schema fields belong to Avro, Protobuf and JSON Schema; with plain JSON clients send null.
 _REQUEST_FIELDS = {"key_schema", "key_schema_id", "value_schema", "value_schema_id"}
 
@@ -30,7 +33,8 @@ def parse(body: bytes, max_value_bytes: int = MAX_VALUE_BYTES) -> list[Record]:
 
     Raises:
         RestError: 400 when the body is not JSON in UTF-8, 422 when it is JSON of another form,
-            413 when a value is longer than ``max_value_bytes`` of compact UTF-8 JSON.
+            413 when a value is longer than ``max_value_bytes`` of compact UTF-8 JSON, or there are
+            more than ``MAX_RECORDS``.
     """
     reader = _Reader(JsonText(body), max_value_bytes)
     records = reader.request()
@@ -77,6 +81,10 @@ class _Reader:
 
     def _records(self) -> Iterator[Record]:
         for index in self._json.elements():
+            if index == MAX_RECORDS:
+                raise RestError(
+                    413, f"the body has more than {MAX_RECORDS} records: send fewer in a request"
+                )
             self._json.where = f"record {index}"
             if self._json.next() == "{":
                 record = self._record()
@@ -91,7 +99,7 @@ class _Reader:
         for name in self._json.members():
             value, text = self._json.value()
             if name == "value":
-                line = compact(text)
+                line = compact(text, self._max_value_bytes)
             elif name == "key":
                 key = None if value is None else compact(text)
             elif name != "partition":

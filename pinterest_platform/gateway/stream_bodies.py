@@ -156,7 +156,11 @@ def _record(text: JsonText) -> StreamRecord | StreamError:
     for name in text.members():
         value, spelling = text.value()
         if name in _DATA:
-            data[name] = _utf8(value) if isinstance(value, str) else compact(spelling, "replace")
+            data[name] = (
+                _utf8(value)
+                if isinstance(value, str)
+                else compact(spelling, MAX_RECORD_BYTES, "replace")
+            )
         elif name in _KEY:
             keys[name] = value
     found, key = _first(data, _DATA), _partition_key(_first(keys, _KEY))

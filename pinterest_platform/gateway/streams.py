@@ -3,10 +3,10 @@
 import asyncio
 import json
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,7 +14,12 @@ from starlette.routing import Route
 
 from pinterest_platform.errors import StreamError
 from pinterest_platform.gateway.bodies import Bodies
-from pinterest_platform.gateway.errors import RETRY_AFTER_SECONDS, RestError
+from pinterest_platform.gateway.errors import (
+    JSON_TYPE,
+    RETRY_AFTER_SECONDS,
+    RestError,
+    answer,
+)
 from pinterest_platform.gateway.stream_bodies import parse_record, parse_records, parse_shards
 
 if TYPE_CHECKING:
@@ -28,15 +33,9 @@ THREADS = 16
 # be given up on before there is an answer (see pinterest_platform.kinesis).
 TURN_SECONDS = 2.0
 
-JSON_TYPE = "application/json"
-
-# AWS's names for what is wrong with a request before Kinesis has seen it.
-_TYPES = {
-    400: "SerializationException",
-    408: "RequestTimeoutException",
-    413: "RequestTooLargeException",
-    415: "UnsupportedMediaTypeException",
-}
+# What a gateway does with streams: all of an account's; the platform's own; records of those, but
+# neither makes nor deletes them; nothing.
+StreamAccess = Literal["any", "platform", "records", "none"]
 
 T = TypeVar("T")
 Action = Callable[[Request], Awaitable[Any]]
@@ -48,11 +47,17 @@ class Streams:
     Args:
         bodies: reads the requests' bodies.
         region: without one, what AWS's own configuration says.
+        own: the platform's streams.
+        access: to which streams, and what for.
     """
 
-    def __init__(self, bodies: Bodies, region: str | None) -> None:
+    def __init__(
+        self, bodies: Bodies, region: str | None, own: Collection[str], access: StreamAccess
+    ) -> None:
         self._bodies = bodies
         self._region = region
+        self._own = own
+        self._access = access
         self._kinesis: Kinesis | None = None
         self._opening = threading.Lock()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="kinesis")
@@ -71,33 +76,61 @@ class Streams:
         self._threads.shutdown(wait=False)
 
     async def _list(self, _: Request) -> dict[str, Any]:
+        if self._access == "none":
+            raise self._denied("streams")
         names = await self._ask(lambda kinesis: kinesis.streams())
+        if self._access != "any":
+            names = [name for name in names if name in self._own]
         return {"HasMoreStreams": False, "StreamNames": names}
 
     async def _describe(self, request: Request) -> dict[str, Any]:
-        name = request.path_params["name"]
+        name = self._allowed(request)
         return await self._ask(lambda kinesis: kinesis.describe(name))
 
     async def _create(self, request: Request) -> dict[str, Any]:
-        name = request.path_params["name"]
-        shards = await self._bodies.read(request, parse_shards)
-        await self._ask(lambda kinesis: kinesis.create(name, shards))
+        name = self._allowed(request, change=True)
+        async with self._bodies.read(request, parse_shards) as shards:
+            await self._ask(lambda kinesis: kinesis.create(name, shards))
         return {}
 
     async def _delete(self, request: Request) -> dict[str, Any]:
-        name = request.path_params["name"]
+        name = self._allowed(request, change=True)
         await self._ask(lambda kinesis: kinesis.delete(name))
         return {}
 
     async def _put(self, request: Request) -> dict[str, Any]:
-        name = request.path_params["name"]
-        record = await self._bodies.read(request, parse_record)
-        return await self._ask(lambda kinesis: kinesis.put(name, record))
+        name = self._allowed(request)
+        async with self._bodies.read(request, parse_record) as record:
+            return await self._ask(lambda kinesis: kinesis.put(name, record))
 
     async def _put_all(self, request: Request) -> dict[str, Any]:
-        name = request.path_params["name"]
-        records = await self._bodies.read(request, parse_records)
-        return await self._ask(lambda kinesis: kinesis.put_all(name, records))
+        name = self._allowed(request)
+        async with self._bodies.read(request, parse_records) as records:
+            return await self._ask(lambda kinesis: kinesis.put_all(name, records))
+
+    def _allowed(self, request: Request, *, change: bool = False) -> str:
+        """The stream asked for, if this gateway may be asked for it.
+
+        Raises:
+            StreamError: 403, as from AWS where the API's role has no right.
+        """
+        name: str = request.path_params["name"]
+        if self._access == "any":
+            return name
+        if self._access == "none":
+            raise self._denied("streams")
+        if name not in self._own:
+            raise self._denied(f"other streams than {', '.join(sorted(self._own))}")
+        if change and self._access == "records":
+            raise self._denied("making and deleting streams")
+        return name
+
+    def _denied(self, what: str) -> StreamError:
+        return StreamError(
+            403,
+            "AccessDeniedException",
+            f"this gateway does not allow {what} (PINTEREST_GATEWAY_STREAMS={self._access})",
+        )
 
     async def _ask(self, question: "Callable[[Kinesis], T]") -> T:
         try:
@@ -135,8 +168,7 @@ def _answering(action: Action) -> Callable[[Request], Awaitable[Response]]:
             headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status == 503 else None
             return _json(error.status, _error(error.type, error.message), headers)
         except RestError as error:
-            kind = _TYPES.get(error.status, "ValidationException")
-            return _json(error.status, _error(kind, str(error)), error.headers)
+            return answer(request.url.path, error.status, str(error), headers=error.headers)
 
     return endpoint
 

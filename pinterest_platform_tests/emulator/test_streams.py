@@ -27,7 +27,9 @@ KINDS = ("pin", "geo", "user")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Aws, Gateway]]:
     with (
         running_aws() as (aws, environment),
-        Gateway(str(tmp_path_factory.mktemp("landing")), **environment) as gateway,
+        Gateway(
+            str(tmp_path_factory.mktemp("landing")), PINTEREST_ID="t", **environment
+        ) as gateway,
     ):
         yield aws, gateway
 

@@ -46,6 +46,10 @@ class Gateway:
             raise AssertionError(f"no gateway: {line!r} {self.output()}")
         self.url = line.split()[-1]
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def post(self, records: list[Any], topic: str = PIN) -> requests.Response:
         return self.post_body(json.dumps({"records": records}), topic)
 

@@ -23,7 +23,7 @@ def kinesis() -> Iterator[tuple[Aws, dict[str, str]]]:
 
 @pytest.fixture(scope="module")
 def environment(kinesis: tuple[Aws, dict[str, str]]) -> dict[str, str]:
-    return kinesis[1]
+    return kinesis[1] | {"PINTEREST_GATEWAY_STREAMS": "any"}
 
 
 @pytest.fixture(scope="module")

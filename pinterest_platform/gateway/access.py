@@ -1,0 +1,108 @@
+"""Who may ask the gateway: hosts, pages of other sites, the token. What is asked is in ``app``."""
+
+import hmac
+import ipaddress
+from collections.abc import Collection
+from functools import lru_cache
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pinterest_platform.gateway.errors import answer
+
+# The names of this machine in a browser; a page cannot make its own name one of them.
+LOCAL_NAMES = ("localhost",)
+
+_READING = ("GET", "HEAD", "OPTIONS")
+_OWN_SITE = ("none", "same-origin")
+
+
+class Access:
+    """Passes on the requests of those who may ask.
+
+    - The Host must be an address, ``localhost`` or one of ``hosts``: a page whose own name was
+      pointed at this machine (DNS rebinding) comes with that name.
+    - A request that changes something must not come from a web page: browsers send some of those
+      without asking first, and name the page in Origin.
+    - With a token, it must come as ``Authorization: Bearer`` or ``x-api-key``. Only GET /health
+      goes without, for load balancers; it then says no more than a status.
+
+    Args:
+        app: what stands behind.
+        hosts: names as in a URL, without a port; ``*.example.org`` is any name below that one, and
+            ``*`` any name.
+        token: without one, everybody may ask.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str] = (), token: str = "") -> None:
+        self._app = app
+        self._token = token.encode()
+        self._is_ours = lru_cache(1000)(_Hosts((*LOCAL_NAMES, *hosts)).include)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 400, 401, 403 or 421, or pass on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        scope["state"] = scope.get("state", {}) | {"trusted": self._has_token(headers)}
+        status, message = self._refusal(scope, headers)
+        if status:
+            more = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+            await answer(scope["path"], status, message, headers=more)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str]:
+        hosts = headers.getlist("host")
+        # Only HTTP/1.0 has requests without one: those of simple health checks.
+        if len(hosts) > 1 or (not hosts and scope.get("http_version") == "1.1"):
+            return 400, "the request needs one Host header"
+        if hosts and not self._is_ours(hosts[0]):
+            return 421, (
+                "the Host is none of this gateway's: add its name to PINTEREST_GATEWAY_HOSTS"
+            )
+        if scope["method"] not in _READING and (
+            "origin" in headers or headers.get("sec-fetch-site", "none") not in _OWN_SITE
+        ):
+            return 403, "the request comes from a web page: the gateway takes none of those"
+        if scope["state"]["trusted"] or scope["path"] == "/health":
+            return 0, ""
+        return 401, (
+            "the gateway wants its token: send it as 'Authorization: Bearer <token>' or "
+            "'x-api-key: <token>' (the emulation: set PINTEREST_GATEWAY_TOKEN)"
+        )
+
+    def _has_token(self, headers: Headers) -> bool:
+        if not self._token:
+            return True
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        given = (bearer.strip() if scheme.lower() == "bearer" else "", headers.get("x-api-key", ""))
+        # Both are looked at, each for as long as it takes: no time tells how much was right.
+        matches = [hmac.compare_digest(one.encode("latin-1"), self._token) for one in given]
+        return any(matches)
+
+
+class _Hosts:
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = {name.lower() for name in names}
+        self._parents = tuple(name[1:] for name in self._names if name.startswith("*."))
+
+    def include(self, host: str) -> bool:
+        """Whether a Host header, ``name`` or ``name:port``, is one of ours."""
+        name, _, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
+        name = (name or port).lower().removesuffix(".")
+        return (
+            name in self._names
+            or name.endswith(self._parents)
+            or _is_address(name)
+            or "*" in self._names
+        )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
