@@ -5,7 +5,6 @@ import ipaddress
 from collections.abc import Collection
 from functools import lru_cache
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pinterest_platform.gateway.errors import answer
@@ -15,6 +14,7 @@ LOCAL_NAMES = ("localhost",)
 
 _READING = ("GET", "HEAD", "OPTIONS")
 _OWN_SITE = ("none", "same-origin")
+_LOOKED_AT = frozenset((b"authorization", b"x-api-key", b"origin", b"sec-fetch-site"))
 
 
 class Access:
@@ -44,17 +44,25 @@ class Access:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        scope["state"] = scope.get("state", {}) | {"trusted": self._has_token(headers)}
-        status, message = self._refusal(scope, headers)
+        hosts: list[str] = []
+        found: dict[bytes, str] = {}
+        for name, value in scope["headers"]:
+            if name == b"host":
+                hosts.append(value.decode("latin-1"))
+            elif name in _LOOKED_AT:
+                found[name] = value.decode("latin-1")
+        trusted = not self._token or self._is_sent(found)
+        scope.setdefault("state", {})["trusted"] = trusted
+        status, message = self._refusal(scope, hosts, found, trusted)
         if status:
             more = {"WWW-Authenticate": "Bearer"} if status == 401 else None
             await answer(scope["path"], status, message, headers=more)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str]:
-        hosts = headers.getlist("host")
+    def _refusal(
+        self, scope: Scope, hosts: list[str], found: dict[bytes, str], trusted: bool
+    ) -> tuple[int, str]:
         # Only HTTP/1.0 has requests without one: those of simple health checks.
         if len(hosts) > 1 or (not hosts and scope.get("http_version") == "1.1"):
             return 400, "the request needs one Host header"
@@ -63,21 +71,19 @@ class Access:
                 "the Host is none of this gateway's: add its name to PINTEREST_GATEWAY_HOSTS"
             )
         if scope["method"] not in _READING and (
-            "origin" in headers or headers.get("sec-fetch-site", "none") not in _OWN_SITE
+            b"origin" in found or found.get(b"sec-fetch-site", "none") not in _OWN_SITE
         ):
             return 403, "the request comes from a web page: the gateway takes none of those"
-        if scope["state"]["trusted"] or scope["path"] == "/health":
+        if trusted or scope["path"] == "/health":
             return 0, ""
         return 401, (
             "the gateway wants its token: send it as 'Authorization: Bearer <token>' or "
             "'x-api-key: <token>' (the emulation: set PINTEREST_GATEWAY_TOKEN)"
         )
 
-    def _has_token(self, headers: Headers) -> bool:
-        if not self._token:
-            return True
-        scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        given = (bearer.strip() if scheme.lower() == "bearer" else "", headers.get("x-api-key", ""))
+    def _is_sent(self, found: dict[bytes, str]) -> bool:
+        scheme, _, bearer = found.get(b"authorization", "").partition(" ")
+        given = (bearer.strip() if scheme.lower() == "bearer" else "", found.get(b"x-api-key", ""))
         # Both are looked at, each for as long as it takes: no time tells how much was right.
         matches = [hmac.compare_digest(one.encode("latin-1"), self._token) for one in given]
         return any(matches)

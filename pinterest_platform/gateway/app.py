@@ -32,11 +32,10 @@ from pinterest_platform.gateway.errors import (
     RestError,
     answer,
 )
+from pinterest_platform.gateway.openapi import RECORDS_TYPE, describe
 from pinterest_platform.gateway.records import MAX_VALUE_BYTES, Record
 from pinterest_platform.gateway.streams import StreamAccess, Streams
 from pinterest_platform.gateway.topics import Topics
-
-RECORDS_TYPE = "application/vnd.kafka.json.v2+json"
 
 # A look at the landing place writes and lists; a load balancer, or anybody, may ask at any rate.
 HEALTH_SECONDS = 1.0
@@ -79,6 +78,12 @@ def create_app(
     gateway = _Gateway(topics, names, bodies, max_value_bytes)
     kinesis = Streams(bodies, region, streams, stream_access)
 
+    known = None if stream_access == "any" else streams
+    described = describe(names, known, guarded=bool(token))
+
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(described)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
@@ -89,6 +94,7 @@ def create_app(
     return Starlette(
         routes=[
             Route("/health", gateway.health, methods=["GET"]),
+            Route("/openapi.json", openapi, methods=["GET"]),
             Route("/topics", gateway.list_topics, methods=["GET"]),
             Route("/topics/{topic}", gateway.topic, methods=["GET", "POST"]),
             *kinesis.routes,

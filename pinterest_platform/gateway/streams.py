@@ -64,9 +64,7 @@ class Streams:
         self._turns = asyncio.Semaphore(THREADS)
         self.routes = [
             Route("/streams", _answering(self._list), methods=["GET"]),
-            Route("/streams/{name}", _answering(self._describe), methods=["GET"]),
-            Route("/streams/{name}", _answering(self._create), methods=["POST"]),
-            Route("/streams/{name}", _answering(self._delete), methods=["DELETE"]),
+            Route("/streams/{name}", _answering(self._stream), methods=["GET", "POST", "DELETE"]),
             Route("/streams/{name}/record", _answering(self._put), methods=["PUT"]),
             Route("/streams/{name}/records", _answering(self._put_all), methods=["PUT"]),
         ]
@@ -82,6 +80,13 @@ class Streams:
         if self._access != "any":
             names = [name for name in names if name in self._own]
         return {"HasMoreStreams": False, "StreamNames": names}
+
+    async def _stream(self, request: Request) -> dict[str, Any]:
+        if request.method == "POST":
+            return await self._create(request)
+        if request.method == "DELETE":
+            return await self._delete(request)
+        return await self._describe(request)
 
     async def _describe(self, request: Request) -> dict[str, Any]:
         name = self._allowed(request)

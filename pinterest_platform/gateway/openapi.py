@@ -1,0 +1,286 @@
+"""The gateway's description in OpenAPI, from its own names and limits; served at /openapi.json."""
+
+from collections.abc import Collection
+from importlib.metadata import version
+from typing import Any
+
+from pinterest_platform.gateway.errors import JSON_TYPE, KAFKA_TYPE
+from pinterest_platform.gateway.records import MAX_RECORDS
+from pinterest_platform.gateway.stream_bodies import (
+    MAX_PARTITION_KEY,
+)
+from pinterest_platform.gateway.stream_bodies import (
+    MAX_RECORDS as MAX_STREAM_RECORDS,
+)
+
+RECORDS_TYPE = "application/vnd.kafka.json.v2+json"
+
+Json = dict[str, Any]
+
+_REASONS = {
+    400: "Not a request, or not JSON in UTF-8.",
+    401: "The token is missing or wrong.",
+    403: "From a web page, or not allowed.",
+    404: "No such topic, partition, stream or route.",
+    408: "The request took too long to arrive.",
+    413: "The body or a record is too long, or there are too many records.",
+    415: "Another Content-Type, or a Content-Encoding.",
+    421: "The Host is none of this gateway's.",
+    422: "JSON of another form.",
+    429: "Kinesis asks for fewer requests.",
+    431: "The headers are too long.",
+    500: "The gateway or Kinesis failed.",
+    502: "What answered is not Kinesis.",
+    503: "Busy, or what stands behind cannot be used: send it again after Retry-After seconds.",
+    504: "No acknowledgement in time: the records may be kept or not.",
+}
+_ALWAYS = (400, 401, 403, 408, 421, 431, 500, 503)
+
+_KEY: Json = {
+    "type": ["string", "number", "boolean"],
+    "minLength": 1,
+    "maxLength": MAX_PARTITION_KEY,
+    "description": "Decides on the shard; numbers and booleans as their text.",
+}
+
+_SCHEMAS: Json = {
+    "KafkaError": {
+        "type": "object",
+        "required": ["error_code", "message"],
+        "properties": {"error_code": {"type": "integer"}, "message": {"type": "string"}},
+    },
+    "AwsError": {
+        "type": "object",
+        "required": ["__type", "message"],
+        "properties": {"__type": {"type": "string"}, "message": {"type": "string"}},
+    },
+    "Health": {
+        "type": "object",
+        "required": ["status"],
+        "properties": {
+            "status": {"enum": ["ok", "unavailable"]},
+            "topics": {"type": "array", "items": {"type": "string"}},
+            "error_code": {"type": "integer"},
+            "message": {"type": "string"},
+        },
+    },
+    "Topic": {
+        "type": "object",
+        "required": ["name", "configs", "partitions"],
+        "properties": {
+            "name": {"type": "string"},
+            "configs": {"type": "object"},
+            "partitions": {"type": "array", "items": {"type": "object"}},
+        },
+    },
+    "Records": {
+        "type": "object",
+        "required": ["records"],
+        "additionalProperties": False,
+        "properties": {
+            "records": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MAX_RECORDS,
+                "items": {
+                    "type": "object",
+                    "required": ["value"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "value": {"description": "Any JSON; kept as sent, without white space."},
+                        "key": {"description": "Records with one key go to one partition."},
+                        "partition": {"type": ["integer", "null"], "minimum": 0},
+                    },
+                },
+            },
+        }
+        | {
+            name: {"type": "null"}
+            for name in ("key_schema", "key_schema_id", "value_schema", "value_schema_id")
+        },
+    },
+    "Offsets": {
+        "type": "object",
+        "required": ["key_schema_id", "offsets", "value_schema_id"],
+        "properties": {
+            "key_schema_id": {"type": "null"},
+            "value_schema_id": {"type": "null"},
+            "offsets": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["offset", "partition"],
+                    "properties": {
+                        "offset": {"type": "integer", "minimum": 0},
+                        "partition": {"type": "integer", "minimum": 0},
+                    },
+                },
+            },
+        },
+    },
+    "StreamRecord": {
+        "type": "object",
+        "description": "Data is any JSON: a string is put as its text, anything else as JSON. "
+        "Other fields, StreamName among them, are not looked at.",
+        "allOf": [
+            {"anyOf": [{"required": ["Data"]}, {"required": ["data"]}]},
+            {
+                "anyOf": [
+                    {"required": ["PartitionKey"], "properties": {"PartitionKey": _KEY}},
+                    {
+                        "required": ["partition-key"],
+                        "properties": {"partition-key": _KEY, "PartitionKey": False},
+                    },
+                ]
+            },
+        ],
+    },
+    "StreamRecords": {
+        "type": "object",
+        "anyOf": [
+            {
+                "required": ["Records"],
+                "properties": {"Records": {"$ref": "#/components/schemas/StreamRecordList"}},
+            },
+            {
+                "required": ["records"],
+                "properties": {
+                    "records": {"$ref": "#/components/schemas/StreamRecordList"},
+                    "Records": False,
+                },
+            },
+        ],
+    },
+    "StreamRecordList": {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": MAX_STREAM_RECORDS,
+        "items": {"$ref": "#/components/schemas/StreamRecord"},
+    },
+    "NewStream": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "ShardCount": {
+                "anyOf": [
+                    {"type": "integer", "minimum": 1, "maximum": 100_000},
+                    {"enum": [None, ""]},
+                ]
+            },
+            "StreamName": {"description": "Not looked at."},
+        },
+    },
+}
+
+
+def describe(topics: Collection[str], streams: Collection[str] | None, *, guarded: bool) -> Json:
+    """The OpenAPI 3.1 document.
+
+    Args:
+        topics: that can be posted to.
+        streams: that can be asked for; None for any.
+        guarded: whether a token is wanted.
+    """
+    topic = _parameter("topic", {"enum": sorted(topics)})
+    name: Json = {"type": "string", "pattern": "^[a-zA-Z0-9_.-]{1,128}$"}
+    stream = _parameter("stream", name if streams is None else {"enum": sorted(streams)})
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Gateway of pinterest_platform",
+            "version": version("pinterest_platform"),
+            "description": "Kafka REST v2 for JSON records, and Kinesis as API Gateway has it.",
+        },
+        "security": [{"bearer": []}, {"apiKey": []}] if guarded else [],
+        "components": {
+            "schemas": _SCHEMAS,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+            },
+        },
+        "paths": {
+            "/health": {
+                "get": _operation("Whether records can be kept.", "Health", JSON_TYPE)
+                | {"security": []}
+            },
+            "/openapi.json": {"get": _operation("This document.", {"type": "object"}, JSON_TYPE)},
+            "/topics": {"get": _operation("The topics.", _names(), KAFKA_TYPE)},
+            "/topics/{topic}": {
+                "parameters": [topic],
+                "get": _operation("A topic and its partitions.", "Topic", KAFKA_TYPE, 404),
+                "post": _operation(
+                    "Append records; answered once they are durable.",
+                    "Offsets",
+                    RECORDS_TYPE,
+                    *(404, 413, 415, 422, 504),
+                    body=_body("Records", RECORDS_TYPE),
+                ),
+            },
+            "/streams": {"get": _kinesis("The streams.", {"type": "object"})},
+            "/streams/{stream}": {
+                "parameters": [stream],
+                "get": _kinesis("A stream and its shards."),
+                "post": _kinesis("Make a stream.", body=_body("NewStream", required=False)),
+                "delete": _kinesis("Delete a stream, records and all."),
+            },
+            "/streams/{stream}/record": {
+                "parameters": [stream],
+                "put": _kinesis("Put a record.", body=_body("StreamRecord")),
+            },
+            "/streams/{stream}/records": {
+                "parameters": [stream],
+                "put": _kinesis("Put up to 500 records.", body=_body("StreamRecords")),
+            },
+        },
+    }
+
+
+def _parameter(name: str, schema: Json) -> Json:
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _names() -> Json:
+    return {"type": "array", "items": {"type": "string"}}
+
+
+def _body(schema: str, kind: str = JSON_TYPE, *, required: bool = True) -> Json:
+    return {"required": required, "content": {kind: {"schema": _schema(schema)}}}
+
+
+def _schema(of: str | Json) -> Json:
+    return {"$ref": f"#/components/schemas/{of}"} if isinstance(of, str) else of
+
+
+def _kinesis(summary: str, answer: str | Json | None = None, body: Json | None = None) -> Json:
+    return _operation(
+        summary,
+        answer or {"type": "object"},
+        JSON_TYPE,
+        *(404, 413, 415, 429, 502, 504),
+        error="AwsError",
+        body=body,
+    )
+
+
+def _operation(
+    summary: str,
+    answer: str | Json,
+    kind: str,
+    *statuses: int,
+    error: str = "KafkaError",
+    body: Json | None = None,
+) -> Json:
+    refusal: Json = {KAFKA_TYPE: {"schema": _schema("KafkaError")}}
+    if error == "AwsError":
+        refusal = {}
+    # What is refused before its route is known has no form of the route's.
+    refusal[JSON_TYPE] = {"schema": {"anyOf": [_schema("AwsError"), _schema("KafkaError")]}}
+    if answer == "Health":
+        refusal[JSON_TYPE] = {"schema": {"anyOf": [_schema("Health"), _schema("KafkaError")]}}
+    responses: Json = {
+        "200": {"description": "Done.", "content": {kind: {"schema": _schema(answer)}}}
+    }
+    for status in sorted({*_ALWAYS, *statuses}):
+        responses[str(status)] = {"description": _REASONS[status], "content": refusal}
+    return {"summary": summary, "responses": responses} | ({"requestBody": body} if body else {})
