@@ -5,11 +5,16 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
 import yaml
+from pydantic import SecretStr
 
+from pinterest_platform.commands.gateway import require_token
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.settings import Settings
 from pinterest_platform_tests.deploy.files import (
     DEPLOY,
     VARIABLE,
@@ -109,6 +114,21 @@ def test_no_secret_stands_in_the_files() -> None:
                 assert given, f"{variable} of {name}"
                 assert value is None or fill(value, REQUIRED) in ("", "p")
     assert not [name for name, value in example().items() if secret.search(name) and value]
+
+
+def test_the_gateway_gets_a_token_and_only_its_clients_have_it_too() -> None:
+    given = REQUIRED | {"PINTEREST_GATEWAY_TOKEN": "t"}
+    having = [name for name in SERVICES if environment(name, given).get("PINTEREST_GATEWAY_TOKEN")]
+    assert having == ["gateway", "tool"]
+    command = SERVICES["gateway"]["command"]
+    host = command[command.index("--host") + 1]
+    with pytest.raises(PlatformError, match="PINTEREST_GATEWAY_TOKEN"):
+        require_token(host, Settings(gateway_token=SecretStr("")))
+
+
+def test_the_gateway_answers_to_the_name_by_which_the_tool_asks_for_it() -> None:
+    url = environment("tool", REQUIRED)["PINTEREST_GATEWAY_URL"]
+    assert environment("gateway", REQUIRED)["PINTEREST_GATEWAY_HOSTS"] == urlsplit(url).hostname
 
 
 def test_a_required_variable_that_is_missing_is_said_before_anything_starts() -> None:

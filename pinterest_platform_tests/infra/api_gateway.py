@@ -148,7 +148,7 @@ class Api:
                 params = dict(zip(names, map(unquote, found.groups()), strict=True))
                 properties = self._by_path[verb, pattern]
                 if properties["Integration"]["Type"] == "HTTP_PROXY":
-                    return self._proxy(verb, path, body, headers)
+                    return self._proxy(properties, path, body, headers)
                 return self._integrate(properties, body, headers, params)
         return self._own("OtherClientErrors", 403, "MISSING_AUTHENTICATION_TOKEN", "no such method")
 
@@ -157,10 +157,21 @@ class Api:
         parent = properties["ParentId"].get("Ref")
         return f"{self._path(parent) if parent else ''}/{properties['PathPart']}"
 
-    def _proxy(self, verb: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+    def _proxy(
+        self, properties: dict[str, Any], path: str, body: bytes, headers: dict[str, str]
+    ) -> Answer:
         kept = {"Content-Type": headers["Content-Type"]} if "Content-Type" in headers else {}
+        given = {name.lower(): value for name, value in headers.items()}
+        for to, of in properties["Integration"]["RequestParameters"].items():
+            name = of.rpartition(".")[2]
+            if ".header." in to and name in given:
+                kept[to.rpartition(".")[2]] = given[name]
         answer = requests.request(
-            verb, f"{self._gateway}{path}", data=body, headers=kept, timeout=DEADLINE_SECONDS
+            properties["HttpMethod"],
+            f"{self._gateway}{path}",
+            data=body,
+            headers=kept,
+            timeout=DEADLINE_SECONDS,
         )
         return answer.status_code, answer.text, {"Content-Type": answer.headers["Content-Type"]}
 

@@ -13,13 +13,18 @@ from pinterest_platform_tests.infra.api_gateway import Api, serving
 from pinterest_platform_tests.infra.templates import Deployment
 from pinterest_platform_tests.local_aws import CREDENTIALS, client, running_moto
 
+TOKEN = "correct-horse"
 PIN = "/streams/streaming-pinterest-pin"
 
 
 def ask(url: str, verb: str, path: str, body: Any = None, **headers: str) -> requests.Response:
     data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
     return requests.request(
-        verb, f"{url}{path}", data=data, headers=headers, timeout=DEADLINE_SECONDS
+        verb,
+        f"{url}{path}",
+        data=data,
+        headers={"x-api-key": TOKEN} | headers,
+        timeout=DEADLINE_SECONDS,
     )
 
 
@@ -52,7 +57,10 @@ def aws(deployment: Deployment) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def gateway(deployment: Deployment, aws: dict[str, str]) -> Iterator[Gateway]:
     # The local AWS asks nobody for rights: the API's role, too, may do everything with streams.
-    settings = deployment.environment() | {"PINTEREST_GATEWAY_STREAMS": "any"}
+    settings = deployment.environment() | {
+        "PINTEREST_GATEWAY_STREAMS": "any",
+        "PINTEREST_GATEWAY_TOKEN": TOKEN,
+    }
     with Gateway(settings["PINTEREST_LANDING"], **settings | aws) as gateway:
         yield gateway
 
@@ -69,5 +77,5 @@ def environment(
     deployment: Deployment, aws: dict[str, str], api: str, tmp_path: Path
 ) -> dict[str, str]:
     """The outputs as variables; the API is the local one."""
-    home = {"PINTEREST_HOME": str(tmp_path / "home")}
+    home = {"PINTEREST_HOME": str(tmp_path / "home"), "PINTEREST_GATEWAY_TOKEN": TOKEN}
     return deployment.environment() | aws | home | {"PINTEREST_GATEWAY_URL": api}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pinterest_platform_tests.gateway.conftest import Gateway
-from pinterest_platform_tests.infra.conftest import PIN, ask, newest
+from pinterest_platform_tests.infra.conftest import PIN, TOKEN, ask, newest
 from pinterest_platform_tests.infra.templates import Deployment
 
 TEXT = 'emoji 👩‍🎨 日本語 "quoted" \\ \n end'
@@ -92,6 +92,12 @@ def test_what_the_gateway_refuses_the_api_refuses(
     answers = [ask(url, verb, path, body) for url in (gateway.url, api)]
     assert [answer.status_code for answer in answers] == [400, 400]
     assert {answer.json()["__type"] for answer in answers} == {"ValidationException"}
+
+
+def test_the_token_comes_through_the_api(gateway: Gateway, api: str) -> None:
+    for token, status in ((TOKEN, 200), ("other", 401)):
+        for url in (gateway.url, api):
+            assert ask(url, "GET", "/topics", **{"x-api-key": token}).status_code == status
 
 
 def test_topics_are_the_gateways(gateway: Gateway, api: str) -> None:

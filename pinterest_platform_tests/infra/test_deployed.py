@@ -7,7 +7,7 @@ import pytest
 
 from pinterest_platform import settings
 from pinterest_platform_tests.gateway.conftest import Gateway
-from pinterest_platform_tests.infra.templates import Deployment
+from pinterest_platform_tests.infra.templates import Deployment, read
 from pinterest_platform_tests.local_aws import client
 from pinterest_platform_tests.process import Pinterest
 
@@ -24,6 +24,7 @@ NOT_MADE = {
     "AWS::ElasticLoadBalancingV2::Listener",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::Subscription",
+    "AWS::SecretsManager::Secret",
 }
 
 
@@ -84,6 +85,38 @@ def test_with_kafka_its_settings_are_outputs_and_the_sink_is_a_service(
     allowed = json.dumps(sink["PolicyDocument"])
     assert f"{cluster.replace(':cluster/', ':topic/')}/other.pin" in allowed
     assert f"{cluster.replace(':cluster/', ':group/')}/other-sink" in allowed
+
+
+def test_the_gateway_has_its_token_from_a_secret_and_the_balancers_name(
+    deployment: Deployment,
+) -> None:
+    # moto's CloudFormation makes no secrets.
+    resources = read("gateway")["Resources"]
+    assert resources["Token"]["Properties"]["Name"] == {"Fn::Sub": "${Id}-gateway-token"}
+    [template] = resources["GatewayTask"]["Properties"]["ContainerDefinitions"]
+    assert template["Secrets"] == [
+        {"Name": "PINTEREST_GATEWAY_TOKEN", "ValueFrom": {"Ref": "Token"}}
+    ]
+    ecs = client("ecs", deployment.endpoint)
+    task = deployment.physical("Gateway", "GatewayTask")
+    described = ecs.describe_task_definition(taskDefinition=task)["taskDefinition"]
+    [container] = described["containerDefinitions"]
+    variables = {one["name"]: one["value"] for one in container["environment"]}
+    balancer = client("elbv2", deployment.endpoint).describe_load_balancers()["LoadBalancers"][0]
+    assert variables["PINTEREST_GATEWAY_HOSTS"] == balancer["DNSName"]
+    assert variables["PINTEREST_GATEWAY_STREAMS"] == "none"
+
+
+@pytest.mark.parametrize(("stack", "role"), [("Gateway", "ExecutionRole"), ("Access", "Emulator")])
+def test_the_token_is_read_by_who_sends_and_who_checks_it(
+    deployment: Deployment, stack: str, role: str
+) -> None:
+    iam = client("iam", deployment.endpoint)
+    name = deployment.physical(stack, role)
+    [policy] = iam.list_role_policies(RoleName=name)["PolicyNames"]
+    stored = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+    [statement] = [one for one in stored["Statement"] if "secretsmanager" in one["Action"]]
+    assert statement["Resource"].endswith(":secret:pinterest-gateway-token-??????")
 
 
 def test_posts_sent_through_the_api_land_in_the_bucket_and_the_streams(
