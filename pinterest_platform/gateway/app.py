@@ -256,20 +256,20 @@ async def _answer_rest_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, RestError):
         raise error
     return answer(
-        request.url.path, error.status, str(error), code=error.code, headers=error.headers
+        request.scope["path"], error.status, str(error), code=error.code, headers=error.headers
     )
 
 
 async def _answer_unavailable(request: Request, error: Exception) -> Response:
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return answer(request.url.path, 503, str(error), code=UNAVAILABLE, headers=headers)
+    return answer(request.scope["path"], 503, str(error), code=UNAVAILABLE, headers=headers)
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     message = _NO_ROUTE if error.status_code == 404 else error.detail
-    return answer(request.url.path, error.status_code, message, headers=error.headers)
+    return answer(request.scope["path"], error.status_code, message, headers=error.headers)
 
 
 async def _answer_nobody(_: Request, __: Exception) -> Response:
@@ -277,4 +277,4 @@ async def _answer_nobody(_: Request, __: Exception) -> Response:
 
 
 async def _answer_unexpected(request: Request, __: Exception) -> Response:
-    return answer(request.url.path, 500, "the gateway failed: its log says why")
+    return answer(request.scope["path"], 500, "the gateway failed: its log says why")

@@ -131,6 +131,13 @@ class Connection(HttpToolsProtocol):
         if self.cycle:
             self.cycle.keep_alive = False
 
+    @override
+    def shutdown(self) -> None:
+        if self._refused:
+            self.transport.close()
+        else:
+            super().shutdown()
+
     def give_up_when_due(self, now: float) -> None:
         """End the connection when its client has kept the gateway waiting for too long."""
         if now < self._due:

@@ -173,7 +173,7 @@ def _answering(action: Action) -> Callable[[Request], Awaitable[Response]]:
             headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status == 503 else None
             return _json(error.status, _error(error.type, error.message), headers)
         except RestError as error:
-            return answer(request.url.path, error.status, str(error), headers=error.headers)
+            return answer(request.scope["path"], error.status, str(error), headers=error.headers)
 
     return endpoint
 
