@@ -74,7 +74,7 @@ def command(host: str, port: int, partitions: int) -> None:
         region=configured.aws_region or None,
         streams=configured.streams.values(),
         stream_access=configured.gateway_streams,
-        hosts=[host, socket.gethostname(), *configured.hosts],
+        hosts=[host or "localhost", socket.gethostname(), *configured.hosts],
         token=token if configured.gateway_auth == "token" else "",
     )
     server = _Server(_config(app))
