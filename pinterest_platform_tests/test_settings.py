@@ -40,6 +40,10 @@ def test_years_are_written_as_a_range(monkeypatch: pytest.MonkeyPatch) -> None:
         ("PINTEREST_JOINING_YEARS", "hunter2"),
         ("PINTEREST_JOINING_YEARS", "2019"),
         ("PINTEREST_ID", "hunter2/x"),
+        ("PINTEREST_GATEWAY_TOKEN", "hunter2 "),
+        ("PINTEREST_GATEWAY_AUTH", "hunter2"),
+        ("PINTEREST_GATEWAY_HOSTS", "hunter2:8082"),
+        ("PINTEREST_GATEWAY_STREAMS", "hunter2"),
     ],
 )
 def test_an_error_names_the_setting_and_not_its_value(

@@ -48,7 +48,12 @@ class _Server(Server):
 
 
 @click.command(name="gateway")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; one that others reach needs PINTEREST_GATEWAY_TOKEN.",
+)
 @click.option(
     "--port",
     default=8082,

@@ -37,7 +37,8 @@ from pinterest_platform.gateway.records import MAX_VALUE_BYTES, Record
 from pinterest_platform.gateway.streams import StreamAccess, Streams
 from pinterest_platform.gateway.topics import Topics
 
-# A look at the landing place writes and lists; a load balancer, or anybody, may ask at any rate.
+# A look at the landing place writes and lists, which S3 has a price for; without the token anybody
+# may ask at any rate.
 HEALTH_SECONDS = 1.0
 
 _NO_ROUTE = (
@@ -130,8 +131,8 @@ class _Gateway:
         self._turns = {name: itertools.count() for name in self._names}
 
     async def health(self, request: Request) -> Response:
-        trouble = await self._trouble()
         trusted = request.state.trusted
+        trouble = await self._trouble(0 if trusted else HEALTH_SECONDS)
         if trouble is None:
             return JSONResponse({"status": "ok"} | ({"topics": self._names} if trusted else {}))
         said = {"status": "unavailable", "error_code": UNAVAILABLE}
@@ -139,10 +140,10 @@ class _Gateway:
         said |= {"message": str(trouble)} if trusted else {}
         return JSONResponse(said, 503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
-    async def _trouble(self) -> PlatformError | None:
-        """Why records could not be appended; all who ask within a second get one answer."""
+    async def _trouble(self, age: float) -> PlatformError | None:
+        """Why records could not be appended, seen so many seconds ago at most."""
         if self._looking is None or (
-            self._looking.done() and time.monotonic() > self._looked + HEALTH_SECONDS
+            self._looking.done() and time.monotonic() >= self._looked + age
         ):
             self._looking = asyncio.ensure_future(self._look())
         return await asyncio.shield(self._looking)
