@@ -31,8 +31,9 @@ REQUEST_SECONDS = 75.0
 # How long the rest of a refused request is read and thrown away: nginx's lingering_timeout.
 LINGER_SECONDS = 5.0
 
-# Each holds up to 320 KiB of a body that nobody reads yet (uvicorn's buffer and one read).
-MAX_CONNECTIONS = 512
+# Each holds up to 256 KiB of a body that nobody asked for yet, what one read gives. Five times as
+# many as are at work at once in a gateway that answers 1,500 requests a second.
+MAX_CONNECTIONS = 256
 
 # Clients that send many requests without waiting for answers are none of ours.
 MAX_PIPELINED = 16
@@ -61,6 +62,7 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._arriving = False
         self._refused = False
+        self._is_surplus = False
         self._wait(self.head_seconds)
         if len(self.connections) > self.max_connections:
             self._make_room()
@@ -77,6 +79,9 @@ class Connection(HttpToolsProtocol):
             super().data_received(piece)
             if self._unused > MAX_HEAD_BYTES:
                 self._refuse(431, f"method, path and headers have more than {MAX_HEAD_BYTES} bytes")
+        if self._arriving and not (self._in_head or self._is_idle or self._refused):
+            # Until the app asks for more of the body.
+            self.flow.pause_reading()
 
     @override
     def on_message_begin(self) -> None:
@@ -93,6 +98,8 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._unused = 0
+        self._is_surplus = self._is_surplus and len(self.connections) > self.max_connections
+        self.app = _busy if self._is_surplus else self.config.loaded_app
         super().on_headers_complete()
         self._wait(self.request_seconds)
         if len(self.pipeline) > MAX_PIPELINED:
@@ -155,6 +162,11 @@ class Connection(HttpToolsProtocol):
         """Whether no request is here, or only part of its head."""
         return self.cycle is None or self.cycle.response_complete
 
+    @property
+    def _waits_for_client(self) -> bool:
+        # Where reading is paused, the client waits for the app to ask for more of the body.
+        return self._is_idle or (self.cycle.more_body and not self.flow.read_paused)
+
     def _wait(self, seconds: float) -> None:
         self._since = time.monotonic()
         self._due = self._since + seconds
@@ -166,7 +178,7 @@ class Connection(HttpToolsProtocol):
             if isinstance(connection, Connection)
             and connection is not self
             and not connection.transport.is_closing()
-            and (connection._is_idle or connection.cycle.more_body)
+            and connection._waits_for_client
         ]
         if waiting:
             longest = min(waiting, key=lambda connection: connection._since)
@@ -174,7 +186,7 @@ class Connection(HttpToolsProtocol):
                 longest._refuse(503, _BUSY)
             longest.transport.close()
         else:
-            self.app = _busy
+            self._is_surplus = True
 
     def _refuse(self, status: int, message: str) -> None:
         """Answer without the app; what still comes is read and thrown away."""
@@ -217,6 +229,6 @@ class Server(uvicorn.Server):
 
 
 async def _busy(scope: Scope, receive: Receive, send: Send) -> None:
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS), "Connection": "close"}
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     answer = JSONResponse({"error_code": UNAVAILABLE, "message": _BUSY}, 503, headers=headers)
     await answer(scope, receive, send)

@@ -178,10 +178,43 @@ def test_while_all_requests_are_worked_on_others_are_503(serve: Any, connect: An
 
     client = connect(url).say(POST)
 
-    assert client._file.readline() == b"HTTP/1.1 503 Service Unavailable\r\n"
-    rest = client._file.read()
-    assert b"retry-after: 5\r\n" in rest
-    assert b'"error_code":50302' in rest
+    answer = client.socket.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"retry-after: 5\r\n" in answer
+    assert b'"error_code":50302' in answer
+    assert client.say(POST).status() == 503
+
+
+def test_a_connection_that_was_too_many_is_one_of_the_others_later(
+    serve: Any, connect: Any
+) -> None:
+    url = serve(silence, max_connections=1)
+    working = connect(url).say(POST)
+    surplus = connect(url)
+    assert surplus.say(POST).status() == 503
+
+    working.socket.shutdown(socket.SHUT_RDWR)
+    surplus.socket.settimeout(0.5)
+
+    # Taken up, so not answered by this app.
+    def is_taken_up() -> bool:
+        try:
+            return surplus.say(POST).status() != 503
+        except TimeoutError:
+            return True
+
+    wait_until(is_taken_up)
+
+
+def test_a_body_that_the_app_does_not_ask_for_is_not_given_up(serve: Any, connect: Any) -> None:
+    async def deaf(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(DEADLINE_SECONDS)
+
+    url = serve(deaf, max_connections=1)
+    uploading = connect(url).say(HEAD + b"Content-Length: 1000\r\n\r\n{")
+    wait_until(lambda: connect(url).say(POST).status() == 503)
+
+    assert not uploading.is_cut_off(b" ")
 
 
 def test_a_connection_that_waits_for_us_is_not_the_one_to_make_room(
