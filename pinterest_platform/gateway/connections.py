@@ -79,8 +79,9 @@ class Connection(HttpToolsProtocol):
             super().data_received(piece)
             if self._unused > MAX_HEAD_BYTES:
                 self._refuse(431, f"method, path and headers have more than {MAX_HEAD_BYTES} bytes")
-        if self._arriving and not (self._in_head or self._is_idle or self._refused):
-            # Until the app asks for more of the body.
+        part = 0 if self._is_idle or self._in_head or self._refused else len(self.cycle.body)
+        if self._arriving and part >= MAX_HEAD_BYTES:
+            # Until the app asks for more of the body. A small one comes whole.
             self.flow.pause_reading()
 
     @override

@@ -211,7 +211,7 @@ def test_a_body_that_the_app_does_not_ask_for_is_not_given_up(serve: Any, connec
         await asyncio.sleep(DEADLINE_SECONDS)
 
     url = serve(deaf, max_connections=1)
-    uploading = connect(url).say(HEAD + b"Content-Length: 1000\r\n\r\n{")
+    uploading = connect(url).say(HEAD + b"Content-Length: 1000000\r\n\r\n" + b" " * 100_000)
     wait_until(lambda: connect(url).say(POST).status() == 503)
 
     assert not uploading.is_cut_off(b" ")
