@@ -15,6 +15,7 @@ from urllib3.util import Retry
 
 from pinterest_platform.emulator.pace import Stop
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.network import reach_this_machine_directly
 
 # 5 s cover a connection across the world and two lost packets; 30 s because API Gateway gives up
 # on what is behind it after 29 s and says so.
@@ -83,7 +84,8 @@ class GatewaySession:
         retries: int = RETRIES,
         backoff: float = BACKOFF_S,
     ) -> None:
-        self._base, host = _split(url)
+        self._base = _split(url)
+        reach_this_machine_directly()
         self._stop = stop
         self._retries = retries
         self._backoff = backoff
@@ -91,8 +93,6 @@ class GatewaySession:
         if token:
             # Not Authorization: that may hold what the URL says, and API Gateway has uses for it.
             self._session.headers["x-api-key"] = token
-        # A proxy of the environment knows no way to this machine's own ports.
-        self._session.trust_env = host not in {"localhost", "127.0.0.1", "::1"}
         # No credential from the URL in the name that messages show.
         self.name = self._base.replace(f"{urlsplit(self._base).netloc.rpartition('@')[0]}@", "")
         self._mount(retries)
@@ -205,8 +205,8 @@ class _StoppableRetry(Retry):
         self.stop.wait(asked or self.get_backoff_time())
 
 
-def _split(url: str) -> tuple[str, str]:
-    """The URL without a slash at its end, and its host."""
+def _split(url: str) -> str:
+    """The URL without a slash at its end."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -217,7 +217,7 @@ def _split(url: str) -> tuple[str, str]:
             "the gateway's URL is not http://HOST:PORT or https://HOST/PATH: "
             "correct PINTEREST_GATEWAY_URL or --gateway"
         )
-    return url.rstrip("/"), str(parts.hostname)
+    return url.rstrip("/")
 
 
 def message(answer: requests.Response) -> str:
