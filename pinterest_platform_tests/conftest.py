@@ -8,6 +8,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pinterest_platform.engines.sail import sail_session
+from pinterest_platform.network import reach_this_machine_directly
+
+# The servers of the tests, too, are on this machine, whatever proxy there is.
+reach_this_machine_directly()
 
 
 @pytest.fixture(scope="session")
