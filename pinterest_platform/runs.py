@@ -1,10 +1,7 @@
-"""Runs in this process: the days that need one, and how it is recorded in the Dagster instance."""
+"""Runs in this process: what needs one, and how it is recorded in the Dagster instance."""
 
-import errno
 import os
-import shutil
 import socket
-import sqlite3
 import threading
 import uuid
 import warnings
@@ -12,18 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
-from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 from dagster_shared.error import SerializableErrorInfo
-from filelock import FileLock
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
-from sqlalchemy.exc import DatabaseError
 
 from pinterest_platform.definitions import defs
 from pinterest_platform.defs.layers import asset_key, table_name
@@ -34,8 +28,8 @@ from pinterest_platform.engines.engine import engine_of
 from pinterest_platform.engines.ingest import days_arrived
 from pinterest_platform.engines.lake import Lake
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.folders import plain_path
-from pinterest_platform.launcher import PROCESS_TAG, is_alive
+from pinterest_platform.instance import end_killed_runs
+from pinterest_platform.launcher import PROCESS_TAG
 from pinterest_platform.settings import Settings
 from pinterest_platform.tables.catalog import TABLES, in_schema
 from pinterest_platform.tables.cleaned.backlog import days_behind
@@ -43,26 +37,6 @@ from pinterest_platform.tables.contract import Table
 
 # A run that waits for the tables of a killed one goes on within so many seconds.
 _LOOK_SECONDS = 5
-
-# What a full, read-only, forbidden or broken place says.
-_STORAGE_ERRORS = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-    errno.ENOTDIR,
-    errno.EEXIST,
-    errno.EIO,
-}
-
-_UNFINISHED = [
-    DagsterRunStatus.NOT_STARTED,
-    DagsterRunStatus.STARTING,
-    DagsterRunStatus.STARTED,
-    DagsterRunStatus.CANCELING,
-]
 
 
 @dataclass
@@ -72,55 +46,6 @@ class RunResult:
     run_id: str
     success: bool
     failures: list[str] = field(default_factory=list)
-
-
-@contextmanager
-def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
-    """The Dagster instance at DAGSTER_HOME or, where that is not set, below PINTEREST_HOME.
-
-    Runs in a terminal whose process was killed are ended first, so that nobody waits for them.
-
-    Raises:
-        PlatformError: it cannot be written, when it is opened or within the block.
-    """
-    home = Path(settings.dagster_home)
-    # Dagster finds its instance by the environment, the processes that it starts too. In the URL of
-    # its SQLite files, a question mark would begin the query.
-    os.environ["DAGSTER_HOME"] = plain_path(str(home)) if "?" in str(home) else str(home)
-    with _home_errors(home):
-        home.mkdir(parents=True, exist_ok=True)
-        # Dagster makes its SQLite tables without a lock, so of two first runs one would find them
-        # half made.
-        with FileLock(home / ".lock"):
-            if not (home / "dagster.yaml").exists():
-                shutil.copy(Path(__file__).with_name("dagster.yaml"), home)
-            opened = DagsterInstance.get()
-        with opened as instance:
-            _end_killed_runs(instance)
-            yield instance
-
-
-@contextmanager
-def _home_errors(home: Path) -> Iterator[None]:
-    """Say in one line that Dagster's home cannot be written, from wherever that is noticed."""
-    try:
-        yield
-    except (OSError, DatabaseError) as error:
-        reason = _of_storage(error)
-        if reason is None:
-            raise
-        raise PlatformError(
-            f"the Dagster home {home} cannot be written ({reason}): free space, make it writable, "
-            "or set DAGSTER_HOME to another folder; then run again"
-        ) from None
-
-
-def _of_storage(error: BaseException) -> str | None:
-    """Why a file cannot be written, in the words of the system or of SQLite; None for the rest."""
-    if isinstance(error, DatabaseError):
-        return str(error.orig) if isinstance(error.orig, sqlite3.Error) else None
-    is_of_files = isinstance(error, OSError) and error.errno in _STORAGE_ERRORS
-    return error.strerror if is_of_files and isinstance(error, OSError) else None
 
 
 @dataclass(frozen=True)
@@ -291,7 +216,7 @@ def _ending_killed_runs(instance: DagsterInstance) -> Iterator[None]:
 
     def look() -> None:
         while not over.wait(_LOOK_SECONDS):
-            _end_killed_runs(instance)
+            end_killed_runs(instance)
 
     watch = threading.Thread(target=look)
     watch.start()
@@ -300,14 +225,6 @@ def _ending_killed_runs(instance: DagsterInstance) -> Iterator[None]:
     finally:
         over.set()
         watch.join()
-
-
-def _end_killed_runs(instance: DagsterInstance) -> None:
-    """Mark the runs in a terminal whose process is gone as failed, and free what they held."""
-    for run in instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
-        if not is_alive(run.tags.get(PROCESS_TAG, "")):
-            instance.report_run_failed(run, "The process of this run ended without a word.")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
 def _unfinished_days(instance: DagsterInstance) -> set[date]:

@@ -261,3 +261,26 @@ def test_first_runs_at_once_share_a_new_dagster_home(landed: Pinterest) -> None:
         output, errors = process.communicate()
         assert process.returncode == 0, output + errors
         assert errors == ""
+
+
+@pytest.mark.parametrize("content", [b"no database" * 1000, None])
+def test_damaged_files_of_dagster_are_one_line_and_can_be_removed(
+    lake: Lake, content: bytes | None
+) -> None:
+    home = lake.pinterest.home / "dagster"
+    database = home / "history" / "runs.db"
+    database.write_bytes(content or database.read_bytes()[:9000])
+    line = the_line(lake.pinterest("run"))
+    assert f"remove {home}" in line
+    shutil.rmtree(home)
+    assert lake.pinterest("run").returncode == 0
+    assert lake.holds_what_it_held("raw.pin")
+
+
+@pytest.mark.parametrize("content", [": : [", "nonsense: 1"])
+def test_a_broken_dagster_yaml_is_one_line(lake: Lake, content: str) -> None:
+    file = lake.pinterest.home / "dagster" / "dagster.yaml"
+    file.write_text(content)
+    assert str(file) in the_line(lake.pinterest("run"))
+    file.unlink()
+    assert lake.pinterest("run").returncode == 0

@@ -22,6 +22,7 @@ from pinterest_platform.emulator.sending import Sent, emulate
 from pinterest_platform.engines.engine import engine_of
 from pinterest_platform.engines.query import query
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.instance import instance_of
 from pinterest_platform.processes import in_environment
 from pinterest_platform.settings import Settings, load
 from pinterest_platform.tables.catalog import OUTPUTS
@@ -72,7 +73,7 @@ def _demo(settings: Settings, console: Console) -> None:
         records = _post(settings, console)
     with (
         _timed("materialise, in Dagster", stages, console),
-        runs.instance_of(settings) as instance,
+        instance_of(settings) as instance,
     ):
         days = runs.stale(settings, instance).days or [datetime.now(UTC).date()]
         if not materialise(instance, runs.selected(None), days, console):

@@ -10,11 +10,12 @@ from contextlib import ExitStack
 import click
 import requests
 
-from pinterest_platform import local_aws, processes, runs
+from pinterest_platform import local_aws, processes
 from pinterest_platform.commands.dagster_dev import HOST, check_free, dagster_dev
 from pinterest_platform.emulator.seeding import seed_database
 from pinterest_platform.emulator.source import missing_tables, open_source, sqlite_file
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.instance import instance_of
 from pinterest_platform.settings import Settings, load
 
 # As many posts as pinterest seed-db makes.
@@ -73,7 +74,7 @@ def _start(
     stack.enter_context(processes.in_environment(aws.instead_of_aws(os.environ)))
     local_aws.create_streams(settings.streams.values(), SHARDS)
     # It makes DAGSTER_HOME what it should be, for the processes of Dagster, too.
-    with runs.instance_of(settings):
+    with instance_of(settings):
         pass
 
     def start(

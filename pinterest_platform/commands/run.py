@@ -12,6 +12,7 @@ from pinterest_platform import runs
 from pinterest_platform.commands.console import wide_console
 from pinterest_platform.commands.output import visible
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.instance import instance_of
 from pinterest_platform.settings import Settings, load
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -30,7 +31,7 @@ def command(
     days = _asked_days(settings, day, first, last)
     assets = runs.selected(selection)
     console = wide_console()
-    with runs.instance_of(settings) as instance:
+    with instance_of(settings) as instance:
         if any(map(runs.is_daily, assets)):
             if days is None:
                 found = runs.stale(settings, instance)

@@ -7,8 +7,9 @@ from contextlib import ExitStack
 
 import click
 
-from pinterest_platform import processes, runs
+from pinterest_platform import processes
 from pinterest_platform.commands.dagster_dev import check_free, dagster_dev
+from pinterest_platform.instance import instance_of
 from pinterest_platform.settings import load
 
 # That Dagster died is noticed within half a second.
@@ -36,7 +37,7 @@ def command(port: int, shared_sail: bool) -> None:
     started = dagster_dev(port)
     check_free(port)
     # It makes DAGSTER_HOME what it should be, for the processes of Dagster, too.
-    with runs.instance_of(load()):
+    with instance_of(load()):
         pass
     try:
         with ExitStack() as stack:
