@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
 
@@ -80,9 +81,12 @@ def _last(run: Held) -> list[int]:
 
 def _held(rows: DataFrame, store: Store, topic: str, place: str) -> dict[int, list[Held]]:
     """The runs of offsets that a raw table holds of a topic as it is now, by partition."""
-    offsets = rows.select(
+    # Of records that came in an array, the first stands for the offset.
+    number = F.col("offset_or_sequence_number")
+    lines = rows.where(~number.contains(":") | number.endswith(":0"))
+    offsets = lines.select(
         F.col("partition_or_shard").cast("int").alias("partition"),
-        F.col("offset_or_sequence_number").cast("bigint").alias("offset"),
+        _offset().alias("offset"),
         "source",
         F.unix_micros("arrived_at").alias("arrived_at"),
         F.lit(0).alias("run"),
@@ -132,13 +136,18 @@ def _begun_again(
             (F.col("partition_or_shard") == str(partition["partition"]))
             & (F.unix_micros("arrived_at") >= micros(held_from))
             & (F.unix_micros("arrived_at") < micros(first))
-        ).withColumn("offset", F.col("offset_or_sequence_number").cast("bigint"))
+        ).withColumn("offset", _offset())
         (last,) = before.orderBy(F.desc("offset")).limit(1).collect()
         record = last["value"].encode() if last["value"] is not None else last["value_bytes"]
         key = LandingKey.parse(last["source"])
-        if not holds(store, key, last["offset"], bytes(record), place):
+        if not holds(store, key, last["offset_or_sequence_number"], bytes(record), place):
             return first
     return held_from if partition["begins"] > 1 else None
+
+
+def _offset() -> SparkColumn:
+    """The offset as a number; records that came in an array share one."""
+    return F.substring_index("offset_or_sequence_number", ":", 1).cast("bigint")
 
 
 def _runs(offsets: DataFrame) -> DataFrame:
@@ -157,7 +166,8 @@ def _runs(offsets: DataFrame) -> DataFrame:
 def _numbered(offsets: DataFrame) -> DataFrame:
     """The offsets with the number of the ``run`` without a gap that each belongs to."""
     in_order = Window.partitionBy("partition").orderBy("offset")
-    begins = F.col("offset") != F.lag("offset", 1, -2).over(in_order) + 1
+    # An offset can be there twice: by itself, and taken apart.
+    begins = F.col("offset") > F.lag("offset", 1, -2).over(in_order) + 1
     return offsets.withColumn("begins", begins.cast("int")).withColumn(
         "run", F.sum("begins").over(in_order)
     )

@@ -16,6 +16,7 @@ import obstore
 from obstore.exceptions import BaseError
 
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.ingest.arrays import record_at
 from pinterest_platform.landing import LandingKey, Store, partition_prefix, topic_prefix
 
 # Every range of a partition costs a list request. Many ranges are many small holes, which one
@@ -117,8 +118,15 @@ def began_at(store: Store, topic: str, partition: int, place: str) -> datetime |
     return found["last_modified"].astimezone(UTC)
 
 
-def holds(store: Store, key: LandingKey, offset: int, record: bytes, place: str) -> bool:
-    """Whether an object is there and has just this record at an offset.
+def holds(store: Store, key: LandingKey, number: str, record: bytes, place: str) -> bool:
+    """Whether an object is there and has just this record at its place.
+
+    Args:
+        store: the landing place.
+        key: the object's.
+        number: the record's offset, with its place behind it when it came in an array.
+        record: its bytes.
+        place: how to call the landing place in an error.
 
     Raises:
         PlatformError: the landing place cannot be read.
@@ -129,8 +137,16 @@ def holds(store: Store, key: LandingKey, offset: int, record: bytes, place: str)
         return False
     except (BaseError, OSError) as error:
         raise unreadable(place, error) from error
+    offset, *places = map(int, number.split(":"))
     lines = content.split(b"\n")
-    return offset - key.offset < len(lines) and lines[offset - key.offset] == record
+    if offset - key.offset >= len(lines):
+        return False
+    line = lines[offset - key.offset]
+    if not places:
+        return line == record
+    # What came in an array was text.
+    part = record_at(line.decode(errors="replace"), places)
+    return part is not None and part.encode() == record
 
 
 def _in_partition(

@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyspark.sql.datasource import DataSourceReader, InputPartition
 from typing_extensions import override
 
+from pinterest_platform.ingest.arrays import split
 from pinterest_platform.ingest.rows import DDL, SCHEMA, micros, moment, text_or_bytes
 from pinterest_platform.ingest.shard_reads import DISORDER, ShardRead, Span
 from pinterest_platform.ingest.shards import Position, Record, Shard, pages
@@ -103,7 +104,7 @@ class KinesisReader(DataSourceReader):
                     if span.first <= record.arrived_at < span.until
                 ]
                 if asked:
-                    yield _batch(self._stream, shard, asked)
+                    yield from split(_batch(self._stream, shard, asked))
                 if page.records and page.records[-1].arrived_at >= span.until + DISORDER:
                     break
 

@@ -20,6 +20,7 @@ from obstore.exceptions import BaseError
 from pyspark.sql.datasource import DataSourceReader, InputPartition
 from typing_extensions import override
 
+from pinterest_platform.ingest.arrays import split
 from pinterest_platform.ingest.arrivals import Arrival
 from pinterest_platform.ingest.rows import DDL, SCHEMA, micros, moment, text_or_bytes
 from pinterest_platform.ingest.source import Source
@@ -68,7 +69,10 @@ class Slice(InputPartition):
 
 
 class LandingSource(Source):
-    """One row per line of the landing objects: text or bytes, natural key, object and arrival."""
+    """One row per record: text or bytes, natural key, object and arrival.
+
+    A line is a record; one that is an array of objects is as many (``arrays``).
+    """
 
     @classmethod
     @override
@@ -100,7 +104,7 @@ class LandingReader(DataSourceReader):
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         assert isinstance(partition, Slice)  # noqa: S101 - what partitions() made
         os.environ.update(self._environment)
-        yield lines_of(open_store(self._url), partition.arrivals)
+        yield from split(lines_of(open_store(self._url), partition.arrivals))
 
 
 def lines_of(store: Store, arrivals: Sequence[Arrival]) -> pa.RecordBatch:

@@ -20,7 +20,7 @@ COLUMNS = (
         "offset_or_sequence_number",
         "STRING",
         "Kafka offset or Kinesis sequence number, in decimal digits (too long for a BIGINT); of a "
-        "record that came packed with others, <sequence number>:<place>.",
+        "record that came packed with others, <number>:<place>, counted from 0.",
         nullable=False,
     ),
     Column("source", "STRING", "Key of the landing object; null for a stream."),
@@ -116,12 +116,18 @@ def newest_first() -> list[SparkColumn]:
 
 
 def _recency() -> list[SparkColumn]:
-    # Numbers are kept as digits, so the longer one is the larger one.
+    # Numbers are kept as digits, so the longer one is the larger one. Behind the number of a record
+    # that came packed with others is its place, and a second one when it came in an array, too.
+    number = F.col("offset_or_sequence_number")
+    packed = number.contains(":")
+    first = F.when(packed, F.substring_index(number, ":", 1)).otherwise(number)
+    places = F.when(packed, F.split(number, ":"))
     return [
         F.col("arrived_at"),
         F.col("topic_or_stream"),
         F.length("partition_or_shard"),
         F.col("partition_or_shard"),
-        F.length("offset_or_sequence_number"),
-        F.col("offset_or_sequence_number"),
+        F.length(first),
+        first,
+        *(F.coalesce(F.get(places, F.lit(at)).cast("int"), F.lit(-1)) for at in (1, 2)),
     ]

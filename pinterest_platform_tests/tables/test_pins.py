@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from pyspark.sql import functions as F
 
 from pinterest_platform.tables.cleaned.pins import PINS, clean_pins
 from pinterest_platform_tests.rows import column, records
@@ -118,6 +119,26 @@ def test_the_newest_row_of_a_day_wins(raw_rows: RawRows) -> None:
 def test_of_rows_that_arrived_together_the_larger_offset_wins(raw_rows: RawRows) -> None:
     nine, ten = PIN | {"title": "nine"}, PIN | {"title": "ten"}
     assert column(clean_pins(raw_rows(nine, ten, first_offset=9)), "title") == ["ten"]
+
+
+@pytest.mark.parametrize(
+    ("newest", "others"),
+    [
+        ("10", ["9:0", "9:12", "9:3:4"]),
+        ("10:0", ["9", "9:5", "9:123:456"]),
+        ("9:10", ["9:2", "9:9", "8:99", "9"]),
+        ("9:2:0", ["9:1:10", "9:2", "8:7:7"]),
+        ("1" + "0" * 55 + ":1", ["1" + "0" * 55 + ":0", "9" * 55 + ":17:3"]),
+    ],
+)
+def test_of_records_that_came_packed_the_larger_numbers_win_part_by_part(
+    raw_rows: RawRows, newest: str, others: list[str]
+) -> None:
+    keys = [*others, newest]
+    given = raw_rows(*(PIN | {"title": key} for key in keys)).withColumn(
+        "offset_or_sequence_number", F.get_json_object("value", "$.title")
+    )
+    assert column(clean_pins(given), "title") == [newest]
 
 
 def test_each_day_keeps_its_own_row(raw_rows: RawRows) -> None:
