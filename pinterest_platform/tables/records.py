@@ -12,16 +12,13 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from pinterest_platform.tables import raw
+from pinterest_platform.tables import json_text, raw
 from pinterest_platform.tables.contract import Check, Column, Rows
-from pinterest_platform.tables.text import moment, trimmed, whole_number
+from pinterest_platform.tables.text import is_epoch, moment, trimmed, whole_number
 
 # S3 keeps LastModified in whole seconds and clocks differ: a post made just before it arrives
 # must not look as if it came from the future.
 CLOCK_TOLERANCE = "INTERVAL 1 MINUTE"
-
-# JSON as RFC 8259 has it. By themselves, engines differ in what else they take.
-_STRICT = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
 
 # Where Apache Spark puts the text of a record that it could read in part only.
 _BROKEN = "_broken"
@@ -58,20 +55,25 @@ def classified(raw_rows: DataFrame, kind: Kind) -> DataFrame:
     ``reason`` is null for a usable record; otherwise it says why the row is quarantined.
     """
     schema = ", ".join(f"`{name}` STRING" for name in ("index", "ind", *kind.fields, _BROKEN))
-    options = _STRICT | {"columnNameOfCorruptRecord": _BROKEN}
+    options = json_text.STRICT | {"columnNameOfCorruptRecord": _BROKEN}
     names = ("index", "ind") if kind.name == "pin" else ("ind", "index")
-    parsed = raw_rows.withColumn("record", F.from_json("value", schema, options)).withColumn(
-        "ind", F.coalesce(*(whole_number(field(name)) for name in names))
+    parsed = (
+        json_text.with_agreed_text(raw_rows, kind.text_fields)
+        .withColumn("record", F.from_json(_text(), schema, options))
+        .withColumn("ind", F.coalesce(*(whole_number(field(name)) for name in names)))
+        .withColumn("shape", json_text.shape(F.col("agreed"), kind.text_fields))
     )
     return parsed.withColumn(
         "reason",
         F.coalesce(
+            F.when(F.col("value").isNull(), F.lit("not UTF-8")),
+            json_text.refusal(F.col("agreed")),
             _unidentified(),
             F.when(_malformed(), F.lit("not JSON")),
             _nested_text(kind.text_fields),
             *kind.problems(),
         ),
-    )
+    ).drop("agreed", "shape")
 
 
 def usable(
@@ -127,49 +129,43 @@ def date_problem(name: str) -> SparkColumn:
     """The reason why ``record.<name>`` is no date, or none that can have passed on arrival."""
     read = moment(field(name))
     return F.coalesce(
+        F.when(is_epoch(field(name)), F.lit(f"unreadable {name}: epoch number")),
         missing_or(name, read.isNotNull(), f"unreadable {name}"),
         F.when(read > F.col("arrived_at") + F.expr(CLOCK_TOLERANCE), F.lit(f"future {name}")),
     )
 
 
+def _text() -> SparkColumn:
+    """The text that is parsed: that which engines agree on, for most records their own."""
+    return F.coalesce("agreed", "value")
+
+
 def _unidentified() -> SparkColumn:
     """Why a record has no ``ind``. Only such records pay for the closer look at their JSON."""
-    text = trimmed(F.col("value"))
-    is_object = F.from_json("value", "MAP<STRING, STRING>", _STRICT).isNotNull() & ~_malformed()
-    not_json = text.isNull() | text.startswith("{") | F.try_parse_json("value").isNull()
+    is_object = F.from_json(_text(), "MAP<STRING, STRING>", json_text.STRICT).isNotNull()
     return F.when(
         F.col("ind").isNull(),
-        F.when(F.col("value").isNull(), F.lit("not UTF-8"))
-        .when(is_object, F.lit("no whole-number ind"))
-        .when(not_json, F.lit("not JSON"))
-        .otherwise(F.lit("not an object")),
+        F.when(is_object & ~_malformed(), F.lit("no whole-number ind")).otherwise(
+            F.lit("not JSON")
+        ),
     )
 
 
 def _malformed() -> SparkColumn:
     """Whether an object was read from what is not one JSON text; Sail reads none from that.
 
-    Apache Spark reads what it can of a broken record, and of several values the first. Only a
-    record that goes on behind a brace pays for the closer look.
+    Apache Spark reads what it can of a broken record, and of several values the first.
     """
-    more = F.col("value").rlike(r"\}[ \t\r\n]*[^ \t\r\n]")
-    listed = F.from_json(F.concat(F.lit("["), "value", F.lit("]")), "ARRAY<STRING>", _STRICT)
-    alone = (F.size(listed) == 1) & F.col("value").rlike(r"\}[ \t\r\n]*$")
-    broken = field(_BROKEN) == F.col("value")
-    return F.coalesce(broken, F.lit(False)) | (more & ~F.coalesce(alone, F.lit(False)))
+    broken = F.when(field(_BROKEN).isNotNull(), field(_BROKEN) == _text())
+    followed = F.when(F.col("agreed").isNotNull(), ~json_text.is_alone(F.col("agreed")))
+    return F.coalesce(broken, followed, F.lit(False))
 
 
 def _nested_text(names: Sequence[str]) -> SparkColumn:
-    """The reason when a text field holds an object or an array.
-
-    The parsed field is text either way, so the JSON itself is asked, too. Within a JSON string the
-    quotation marks are escaped, so the pattern cannot match there.
-    """
-    pattern = rf'"({"|".join(names)})"\s*:\s*[\[{{]'
-    nested = F.regexp_extract("value", pattern, 1)
+    """The reason when a text field holds an object or an array; as parsed it is text anyway."""
     return F.coalesce(
         *(
-            F.when((nested == name) & field(name).rlike(r"^[\[{]"), F.lit(f"{name} is not text"))
+            F.when(F.col("shape").getField(name).rlike(r"^[\[{]"), F.lit(f"{name} is not text"))
             for name in names
         )
     )

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from pinterest_platform.tables.json_text import EXPONENT_MARK
+
 # What Python's str.strip takes away: every character that Unicode calls white space.
 WHITE_SPACE = (
     "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680"
@@ -16,13 +18,24 @@ WHITE_SPACE = (
 )
 
 _WHOLE = r"^[+-]?[0-9]+(\.0*)?$"
-_JAVA_DOUBLE = r"^[+-]?[0-9]\.[0-9]+E[0-9]+$"
+# As Apache Spark spells large numbers of a record, and as ``json_text`` marks those of JSON.
+_WITH_EXPONENT = rf"^[+-]?([0-9]\.[0-9]+E[0-9]+|[0-9.]+[eE]\+?[0-9]+{EXPONENT_MARK})$"
 _DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _FOLLOWERS = r"^([0-9]+|[0-9]{1,3}(,[0-9]{3})+)(\.[0-9]{1,9})?[kKmMbB]?$"
 _MOMENT = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})?)?)?$"
 )
+# The same in other spellings that leave no doubt: the day with slashes or, as cameras write it,
+# colons; t and z as RFC 3339 allows; a comma in the seconds; an offset of hours only, UTC, or
+# without seconds before it, which Sail does not read.
+_MOMENT_SPELLED_OTHERWISE = (
+    r"^[0-9]{4}(-[0-9]{2}-|/[0-9]{2}/|:[0-9]{2}:)[0-9]{2}"
+    r"([Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"
+    r"( ?([Zz]|UTC|[+-][0-9]{2}(:?[0-9]{2})?))?)?$"
+)
+# Seconds or milliseconds since 1970, nobody can say which; the second as Apache Spark spells it.
+_EPOCH = r"^([0-9]{9,}(\.[0-9]*)?|[0-9](\.[0-9]*)?[eE]\+?[0-9]+)$"
 
 
 def trimmed(text: Column) -> Column:
@@ -46,7 +59,7 @@ def meaningful(text: Column, placeholders: Iterable[str] = ()) -> Column:
 
 def whole_number(text: Column, type_name: str = "int") -> Column:
     """'7', '+7', '-7' and '7.0' as a number; null for the rest, and for what is too large."""
-    bare = _written_out(trimmed(text))
+    bare = _written_out(text)
     digits = F.regexp_replace(F.regexp_replace(bare, r"\.0*$", ""), r"^\+", "")
     return F.when(bare.rlike(_WHOLE), digits.try_cast(type_name))
 
@@ -58,17 +71,27 @@ def decimal_number(text: Column) -> Column:
 
 
 def moment(text: Column) -> Column:
-    """An ISO 8601 date, or date and time, as a timestamp; UTC unless it names an offset."""
+    """An ISO 8601 date, or date and time, as a timestamp; UTC unless it names an offset.
+
+    Spellings of it that leave no doubt are read, too; see ``docs/records.md``.
+    """
     bare = trimmed(text)
-    read = bare.try_cast("timestamp")
+    spelled = F.when(bare.rlike(_MOMENT), bare).when(
+        bare.rlike(_MOMENT_SPELLED_OTHERWISE), _as_iso_8601(bare)
+    )
+    read = spelled.try_cast("timestamp")
     # Engines read year 0, and an offset leads there from year 1; readers of the lake fail on it.
-    in_calendar = F.year(read).between(1, 9999)
-    return F.when(bare.rlike(_MOMENT) & in_calendar, read)
+    return F.when(F.year(read).between(1, 9999), read)
+
+
+def is_epoch(text: Column) -> Column:
+    """Whether a text that is no ``moment`` is a number that counts from 1970."""
+    return trimmed(text).rlike(_EPOCH)
 
 
 def follower_count(text: Column) -> Column:
     """'746', '136k', '1.2k', '2M', '1B', '1,234' as whole numbers (bigint); else null."""
-    bare = _written_out(trimmed(text))
+    bare = _written_out(text)
     unit = F.lower(F.regexp_extract(bare, r"([kKmMbB]?)$", 1))
     number = F.regexp_replace(bare, r"[,kKmMbB]", "").try_cast("decimal(28,9)")
     factor = F.when(unit == "k", 1e3).when(unit == "m", 1e6).when(unit == "b", 1e9).otherwise(1)
@@ -77,9 +100,21 @@ def follower_count(text: Column) -> Column:
 
 
 def _written_out(text: Column) -> Column:
-    """'1.0E7', which is how Apache Spark reads the JSON number 10000000.0, with all its digits."""
-    digits = text.try_cast("double").try_cast("decimal(38,9)").cast("string")
-    return F.when(text.rlike(_JAVA_DOUBLE), digits).otherwise(text)
+    """The trimmed text, a whole number that JSON has with an exponent (1.0E7) with its digits."""
+    bare = trimmed(text)
+    number = bare.try_cast("double")
+    digits = F.when(number % 1 == 0, number.try_cast("decimal(38,0)").cast("string"))
+    return F.when(text.rlike(_WITH_EXPONENT), digits).otherwise(bare)
+
+
+def _as_iso_8601(spelled: Column) -> Column:
+    day = F.regexp_replace(spelled, "^(....)[/:](..)[/:]", "$1-$2-")
+    time = F.translate(day, "tz,", "TZ.")
+    utc = F.regexp_replace(time, " ?(Z|UTC)$", "Z")
+    seconds = F.regexp_replace(utc, "(T| )([0-9]{2}:[0-9]{2})(Z| |[+]|-)", "$1$2:00$3")
+    # Behind a time: the day itself ends like an offset of hours.
+    offset = F.regexp_replace(seconds, r"(:[0-9.]+) ?([+-][0-9]{2})$", "$1$2:00")
+    return F.regexp_replace(offset, " ([+-])", "$1")
 
 
 def _comparable(text: str) -> str:

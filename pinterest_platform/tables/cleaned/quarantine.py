@@ -24,12 +24,16 @@ KINDS = {
 
 def quarantine(*raw_tables: DataFrame) -> DataFrame:
     """The raw tables, in the order of ``KINDS`` -> their unusable rows with kind and reason."""
+    # One plan a kind: planning takes as long as cleaning the posts of a small day.
+    of_kind: dict[str, list[DataFrame]] = {}
+    for rows, kind in zip(raw_tables, KINDS.values(), strict=True):
+        of_kind.setdefault(kind.name, []).append(rows)
     return united(
         *(
-            unusable(rows, kind)
+            unusable(united(*of_kind[kind.name]), kind)
             .withColumn("kind", F.lit(kind.name))
             .select(*QUARANTINE.column_names)
-            for rows, kind in zip(raw_tables, KINDS.values(), strict=True)
+            for kind in dict.fromkeys(KINDS.values())
         )
     )
 

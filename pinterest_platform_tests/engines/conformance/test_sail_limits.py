@@ -103,14 +103,26 @@ def test_a_merge_takes_its_source_twice(spark: SparkSession, tmp_path: Path) -> 
     [
         # Apache Spark: [0.0, null]
         ("CAST(array(0D, CAST(NULL AS DOUBLE)) AS STRING)", "[0.0, NULL]"),
-        # Apache Spark: ? , Infinity in quotes, and all the digits.
+        # Apache Spark: ? , Infinity in quotes, all the digits, 0, 1.23456789E7 and read.
         (r"""from_json('{"t": "\\ud800"}', 't STRING').t""", None),
         ("""from_json('{"t": 1e400}', 't STRING').t""", None),
         ("""from_json('{"t": 100000000000000000000000}', 't STRING').t""", "1e+23"),
+        ("""from_json('{"t": -0}', 't STRING').t""", "-0.0"),
+        ("""from_json('{"t": 12345678.9}', 't STRING').t""", "12345678.9"),
+        (f"""from_json('{{"t": 1, "z": {"[" * 127}{"]" * 127}}}', 't STRING').t""", None),
+        # Apache Spark: 2018-11-08 04:29:00
+        ("CAST(TRY_CAST('2018-11-08T06:29+02:00' AS TIMESTAMP) AS STRING)", None),
     ],
 )
 def test_text_that_differs_from_apache_sparks(
     spark: SparkSession, expression: str, on_sail: Any
 ) -> None:
-    """None of which a post of the source database has."""
+    """So ``json_text`` and ``text.moment`` rewrite what they meet of it."""
     assert spark.sql(f"SELECT {expression} AS t").collect()[0]["t"] == on_sail
+
+
+def test_what_is_no_base64_makes_null_of_the_whole_batch(spark: SparkSession) -> None:
+    """So ``json_text`` decodes only what is base64. Apache Spark: null for that value alone."""
+    texts = spark.createDataFrame([("e30=",), ("[1]",)], "t STRING")
+    read = texts.selectExpr("hex(try_to_binary(t, 'base64')) AS t").collect()
+    assert [row["t"] for row in read] == [None, None]
