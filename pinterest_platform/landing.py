@@ -4,10 +4,12 @@ Source of the layout: the Confluent S3 sink connector's default partitioner and 
 """
 
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import obstore
 from obstore.store import LocalStore, S3Store
 
 from pinterest_platform.errors import PlatformError
@@ -20,6 +22,11 @@ Store = LocalStore | S3Store
 # By default obstore tries for three minutes, in silence. This is less than a stopping gateway waits
 # for its requests and most clients for an answer (30 s), and enough for 8 MiB over 5 Mbit/s.
 S3_PATIENCE = timedelta(seconds=20)
+
+_TOPICS = "topics"
+
+# A landing place that has many folders is one that others use, too; each costs a request a topic.
+_FOLDERS = 10
 
 _KEY = re.compile(r"^topics/([^/]+)/partition=([0-9]+)/(.+)\+([0-9]+)\+([0-9]{10})\.json$")
 
@@ -59,12 +66,38 @@ class LandingKey:
 
 def topic_prefix(topic: str) -> str:
     """The folder of a topic's partitions, with the slash at its end."""
-    return f"topics/{topic}/"
+    return f"{_TOPICS}/{topic}/"
 
 
 def partition_prefix(topic: str, partition: int) -> str:
     """The folder of a partition's objects, with the slash at its end."""
     return f"{topic_prefix(topic)}partition={partition}/"
+
+
+def other_prefix(store: Store, topics: Collection[str]) -> str | None:
+    """The folder in which the topics lie when none is in ``topics``; None when there is none.
+
+    Confluent's sink takes its name from the setting topics.dir. A few folders are looked into.
+
+    Raises:
+        BaseError, OSError: the store cannot be read.
+    """
+
+    def has_topic(folder: str) -> bool:
+        return any(
+            "/partition=" in prefix
+            for topic in topics
+            for prefix in _folders(store, f"{folder}/{topic}/")
+        )
+
+    if has_topic(_TOPICS):
+        return None
+    folders = [prefix.rstrip("/") for prefix in _folders(store)]
+    return next(filter(has_topic, [name for name in folders if name != _TOPICS][:_FOLDERS]), None)
+
+
+def _folders(store: Store, prefix: str = "") -> Sequence[str]:
+    return obstore.list_with_delimiter(store, prefix)["common_prefixes"]
 
 
 def open_store(url: str, *, create: bool = False, patience: timedelta = S3_PATIENCE) -> Store:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus
@@ -28,7 +29,9 @@ from pinterest_platform.engines.engine import engine_of
 from pinterest_platform.engines.ingest import days_arrived
 from pinterest_platform.engines.lake import Lake
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.ingest.arrivals import misplaced
 from pinterest_platform.instance import end_killed_runs
+from pinterest_platform.landing import open_store
 from pinterest_platform.launcher import PROCESS_TAG
 from pinterest_platform.settings import Settings
 from pinterest_platform.tables.catalog import TABLES, in_schema
@@ -81,6 +84,18 @@ def stale(settings: Settings, instance: DagsterInstance) -> Stale:
     today = datetime.now(UTC).date()
     days = sorted(day for day in arrived | behind | _unfinished_days(instance) if day <= today)
     return Stale(days, analytics)
+
+
+def misplaced_objects(settings: Settings) -> str | None:
+    """What to tell the user when no topic has an object and a sink writes elsewhere; or None.
+
+    Raises:
+        PlatformError: the landing place cannot be read.
+    """
+    place = settings.landing
+    if not place.startswith("s3://") and not Path(place).exists():
+        return None
+    return misplaced(open_store(place), settings.topics.values(), place)
 
 
 def _analytics_are_old(instance: DagsterInstance) -> bool:

@@ -38,6 +38,8 @@ def command(
                 days = found.days
                 if not days and not (selection is None and found.analytics):
                     console.print("Nothing new has arrived, and every table is up to date.")
+                    if told := runs.misplaced_objects(settings):
+                        console.print(f"In {settings.landing}, {told}.", markup=False)
                     return
         else:
             days = []

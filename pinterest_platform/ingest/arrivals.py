@@ -7,7 +7,7 @@ be ingested in any order, and a list request costs what is new, not what is ther
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -17,7 +17,13 @@ from obstore.exceptions import BaseError
 
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.ingest.arrays import record_at
-from pinterest_platform.landing import LandingKey, Store, partition_prefix, topic_prefix
+from pinterest_platform.landing import (
+    LandingKey,
+    Store,
+    other_prefix,
+    partition_prefix,
+    topic_prefix,
+)
 
 # Every range of a partition costs a list request. Many ranges are many small holes, which one
 # listing from the first of them on passes faster.
@@ -82,6 +88,23 @@ def new_arrivals(
         ]
     except (BaseError, OSError) as error:
         raise unreadable(place, error) from error
+
+
+def misplaced(store: Store, topics: Collection[str], place: str) -> str | None:
+    """What to tell the user when nothing landed and a sink writes to another folder; or None.
+
+    Raises:
+        PlatformError: the landing place cannot be read.
+    """
+    try:
+        folder = other_prefix(store, topics)
+    except (BaseError, OSError) as error:
+        raise unreadable(place, error) from error
+    if folder is None:
+        return None
+    return (
+        f"objects lie under '{folder}/' instead of 'topics/': set the sink's topics.dir to topics"
+    )
 
 
 def reject_undated(arrivals: Iterable[Arrival], start_date: date, now: datetime) -> None:

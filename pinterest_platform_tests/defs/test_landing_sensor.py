@@ -59,6 +59,15 @@ def test_what_arrived_is_asked_for_once(tick: Ticks, landing: Path) -> None:
     assert days(tick()) is None
 
 
+def test_objects_in_a_folder_of_another_name_are_named(tick: Ticks, landing: Path) -> None:
+    """As a Confluent sink with another topics.dir writes them."""
+    (landing / "topics").rename(landing / "raw data")
+    (landing / "logs").mkdir()
+    assert "objects lie under 'raw data/' instead of 'topics/'" in skipped(tick())
+    land(landing, PIN, 0, [pin(0)], arrived_at=NOW)
+    assert days(tick()) == TODAY
+
+
 def test_the_same_tick_again_has_the_same_run_key(
     instance: dg.DagsterInstance, landing: Path
 ) -> None:

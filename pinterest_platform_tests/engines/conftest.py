@@ -1,6 +1,7 @@
 """A landing folder, a lake, and the tables made from one into the other."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pinterest_platform.engines.lake import Lake
 from pinterest_platform.engines.request import Checked, Made, NotMade, Outcome, Places, Request
 from pinterest_platform.tables.catalog import TABLES, in_schema
 from pinterest_platform.tables.cleaned.backlog import days_behind
+from pinterest_platform_tests.kinesis import TurnedKinesis, turned_kinesis
 
 
 class Platform:
@@ -112,3 +114,13 @@ def platform_of(spark: SparkSession) -> PlatformOf:
         return Platform(spark, folder)
 
     return make
+
+
+@pytest.fixture
+def kinesis(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[TurnedKinesis]:
+    """A Kinesis that the platform's streams are in."""
+    with turned_kinesis() as (kinesis, environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        platform.places = replace(platform.places, region=environment["AWS_REGION"])
+        yield kinesis

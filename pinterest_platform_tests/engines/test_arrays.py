@@ -5,19 +5,15 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-import pytest
 from aws_kinesis_agg.aggregator import RecordAggregator
 from pyspark.sql import functions as F
 
 from pinterest_platform.engines.lake import Lake
-from pinterest_platform.ingest import landing_source
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform_tests.engines.conftest import Platform, checked, failed, made
-from pinterest_platform_tests.engines.test_streams import STREAM, YESTERDAY, at, kinesis
+from pinterest_platform_tests.engines.test_streams import STREAM, YESTERDAY, at
 from pinterest_platform_tests.kinesis import TurnedKinesis
 from pinterest_platform_tests.landing import NOON, as_json, geo, land, pin, user
-
-__all__ = ["kinesis"]
 
 DAY = NOON.date()
 NEXT = DAY + timedelta(days=1)
@@ -108,23 +104,20 @@ def test_a_topic_that_ended_in_an_array_is_copied_or_starts_over(platform: Platf
 
 
 def test_a_lake_that_holds_an_array_as_one_row_keeps_it_and_doubles_nothing(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    platform: Platform,
 ) -> None:
-    """As versions before 1.1 ingested it."""
-    values = [pin(0), [pin(1), pin(2)]]
-    land(platform.landing, TOPIC, 0, values)
-    rows = Lake(platform.spark, platform.places.lake)
+    """As it was ingested before arrays were taken apart."""
+    land(platform.landing, TOPIC, 0, [pin(0), [pin(1)]])
     platform.build(["raw.pin"], [DAY])
-    table = TABLES["raw.pin"]
-    first = rows.read(table).where("offset_or_sequence_number <> '1:1'")
-    unsplit = first.withColumn(
-        "value",
-        F.when(F.col("offset_or_sequence_number") == "0", F.col("value")).otherwise(
-            F.lit(json.dumps(values[1]))
-        ),
-    ).withColumn("offset_or_sequence_number", F.substring_index("offset_or_sequence_number", ":", 1))
-    kept = [tuple(row) for row in unsplit.collect()]
-    rows.replace_days(table, lambda: platform.spark.createDataFrame(kept, table.ddl), [DAY])
+    lake, table = Lake(platform.spark, platform.places.lake), TABLES["raw.pin"]
+    packed = F.col("offset_or_sequence_number") == "1:0"
+    unsplit = lake.read(table).withColumns(
+        {
+            "value": F.when(packed, F.lit(json.dumps([pin(1)]))).otherwise(F.col("value")),
+            "offset_or_sequence_number": F.regexp_replace("offset_or_sequence_number", ":0$", ""),
+        }
+    )
+    lake.replace_days(table, lambda: unsplit, [DAY])
     assert keys(platform) == ["0", "1"]
     land(platform.landing, TOPIC, 2, [[pin(3), pin(4)]])
     outcomes = platform.build(["raw.pin", "cleaned.quarantine", "cleaned.pins"], [DAY])

@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -15,7 +14,7 @@ from pinterest_platform.engines.lake import Lake
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform_tests.engines.conftest import Platform, checked, failed, made
-from pinterest_platform_tests.kinesis import Stream, TurnedKinesis, turned_kinesis
+from pinterest_platform_tests.kinesis import Stream, TurnedKinesis
 from pinterest_platform_tests.lake import let_pass
 from pinterest_platform_tests.landing import as_json, geo, land, pin, user
 
@@ -33,16 +32,6 @@ def at(day: date, hours: float) -> datetime:
 def utc_now() -> datetime:
     """As a lake's timestamps are read: UTC, without saying so."""
     return datetime.now(UTC).replace(tzinfo=None)
-
-
-@pytest.fixture
-def kinesis(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[TurnedKinesis]:
-    """A Kinesis that the platform's streams are in."""
-    with turned_kinesis() as (kinesis, environment):
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        platform.places = replace(platform.places, region=environment["AWS_REGION"])
-        yield kinesis
 
 
 def three_days(stream: Stream) -> None:

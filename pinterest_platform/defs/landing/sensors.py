@@ -14,7 +14,7 @@ from pinterest_platform.defs.landing.cursor import (
     write_cursor,
 )
 from pinterest_platform.defs.ticks import BUDGET_SECONDS, INTERVAL_SECONDS, JOB, reached, result
-from pinterest_platform.ingest.arrivals import reject_undated
+from pinterest_platform.ingest.arrivals import misplaced, reject_undated
 from pinterest_platform.landing import open_store
 from pinterest_platform.settings import load
 from pinterest_platform.tables import raw
@@ -40,8 +40,9 @@ def landing_arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     cursor = read_cursor(context.cursor)
     if not cursor and not place.startswith("s3://") and not Path(place).exists():
         return dg.SensorResult(skip_reason=f"Nothing has landed yet: there is no folder {place}.")
+    store = open_store(place, patience=_PATIENCE)
     seen, arrivals = new_since(
-        open_store(place, patience=_PATIENCE),
+        store,
         list(settings.topics.values()),
         cursor,
         time.monotonic() + BUDGET_SECONDS,
@@ -71,7 +72,11 @@ def landing_arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         counted="objects",
         looked_at=(
             f"{len(seen)} partitions of {', '.join(settings.topics.values())} in {place}, "
-            + (f"newest object of {_at(newest)}" if newest is not None else "no object yet")
+            + (
+                f"newest object of {_at(newest)}"
+                if newest is not None
+                else misplaced(store, settings.topics.values(), place) or "no object yet"
+            )
         ),
     )
 
