@@ -36,11 +36,21 @@ _NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 _HIGH, _LOW, _ANY_SURROGATE = (
     f"[dD]{second}[0-9a-fA-F]{{2}}" for second in ("[89abAB]", "[c-fC-F]", "[89a-fA-F]")
 )
+# Behind what is whole from the start on: without the start, half of a pair would do.
+_LONE_SURROGATE = (
+    rf"^(?:[^\\]++|\\[^u]|\\u[^dD]|\\u[dD][0-7]|\\u{_HIGH}\\u{_LOW})*+"
+    rf"\\u(?:[dD][c-fC-F]|{_HIGH}(?:[^\\]|\\[^u]|\\u[^dD]|\\u[dD][^c-fC-F]))"
+)
+# An ASCII letter as an escape, perhaps in the name of a field.
+_ESCAPED_LETTER = r"\\u00[5-7]"
 # Control characters that no JSON text has. Those that it cannot have serve as marks below.
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
 _MANY_LEVELS = rf"^(?:[^\[{{]*[\[{{]){{{DEEPEST + 1}}}"
+# The pattern is compiled for each batch of rows, and in full takes as long as the rows do.
+_SOME_LEVELS = r"^(?:[^\[{]*[\[{]){10}"
 _FOLLOWED = r"\}[ \t\r\n]*[^ \t\r\n]"
-_BASE64_OF_JSON = r"^(eyJ|eyA|ewo|ew0|ewk|e30|W3s|WwA|Wwo)[A-Za-z0-9+/]*={0,2}$"
+_BASE64_OF_JSON = r"^(eyJ|eyA|ewo|ew0|ewk|e30|W3s|WwA|Wwo)[A-Za-z0-9+/_-]*={0,2}$"
+_BASE64 = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}(==|[A-Za-z0-9+/]=))?$"
 
 # What stands before a reason. No JSON text begins with it.
 _REFUSED = "\x00"
@@ -55,21 +65,31 @@ def odd(value: Column, text_fields: Sequence[str]) -> Column:
         value: the records' texts.
         text_fields: the fields in which a number is kept in its own spelling.
     """
-    names = "|".join(text_fields)
-    before = rf"[:\[,]{BLANK}"
     forms = (
         r"^[^{]",
-        _MANY_LEVELS,
+        _SOME_LEVELS,
         _FOLLOWED,
-        rf"\\u{_ANY_SURROGATE}",
-        # An ASCII letter as an escape, perhaps in the name of a field.
-        r"\\u00[5-7]",
-        rf'"(?:{names})"{BLANK}:{BLANK}(?:[\[{{]|-?[0-9]+\.)',
+        _LONE_SURROGATE,
+        *_odd_numbers(text_fields),
+        *_nested(text_fields),
+    )
+    return value.rlike("|".join(forms)) | (F.octet_length(value) > LONGEST_NAME) | (value == "")
+
+
+def _odd_numbers(text_fields: Sequence[str]) -> tuple[str, ...]:
+    """Where engines differ in what a number is as text, or in whether it is one."""
+    before = rf"[:\[,]{BLANK}"
+    return (
+        _ESCAPED_LETTER,
+        rf'"(?:{"|".join(text_fields)})"{BLANK}:{BLANK}-?[0-9]+\.',
         # 18 digits are exact and spelled alike everywhere.
         rf"{before}-?[0-9](?:[0-9.]*[eE]|[0-9.]{{18}})",
         rf"{before}-0{BLANK}[,\]}}]",
     )
-    return value.rlike("|".join(forms)) | (F.octet_length(value) > LONGEST_NAME) | (value == "")
+
+
+def _nested(text_fields: Sequence[str]) -> tuple[str, ...]:
+    return (_ESCAPED_LETTER, rf'"(?:{"|".join(text_fields)})"{BLANK}:{BLANK}[\[{{]')
 
 
 def with_agreed_text(rows: DataFrame, text_fields: Sequence[str]) -> DataFrame:
@@ -81,10 +101,10 @@ def with_agreed_text(rows: DataFrame, text_fields: Sequence[str]) -> DataFrame:
     agreed, inner = F.col("agreed"), F.col("_inner")
     steps = (
         ("agreed", F.when(odd(F.col("value"), text_fields), _bare(F.col("value")))),
-        ("agreed", _safe(agreed)),
+        ("agreed", _safe(agreed, text_fields)),
         ("_inner", _inner(agreed)),
         ("agreed", F.when(inner.isNull(), agreed).otherwise(_read(agreed, inner))),
-        ("agreed", F.when(inner.isNull(), agreed).otherwise(_safe(agreed))),
+        ("agreed", F.when(inner.isNull(), agreed).otherwise(_safe(agreed, text_fields))),
     )
     return reduce(lambda frame, step: frame.withColumn(*step), steps, rows).drop("_inner")
 
@@ -103,10 +123,14 @@ def is_alone(text: Column) -> Column:
 
 
 def shape(text: Column, fields: Sequence[str]) -> Column:
-    """A struct of the fields' values with all strings empty, so that ``{`` begins an object."""
+    """A struct of the fields' values with all strings empty, so that ``{`` begins an object.
+
+    Null where no field can have one.
+    """
     marked = F.regexp_replace(text, rf"({_STRING}{BLANK}:)|{_STRING}", "$1\x01")
     emptied = _replaced(_replaced(marked, ":\x01", ":"), "\x01", '""')
-    return F.from_json(emptied, ", ".join(f"`{name}` STRING" for name in fields), STRICT)
+    schema = ", ".join(f"`{name}` STRING" for name in fields)
+    return F.from_json(F.when(text.rlike("|".join(_nested(fields))), emptied), schema, STRICT)
 
 
 def _bare(text: Column) -> Column:
@@ -117,7 +141,7 @@ def _bare(text: Column) -> Column:
     )
 
 
-def _safe(text: Column) -> Column:
+def _safe(text: Column, text_fields: Sequence[str]) -> Column:
     """The text as engines agree on it, or the refusal of one that some engine cannot read."""
     refused = text.startswith(_REFUSED)
     return (
@@ -128,7 +152,7 @@ def _safe(text: Column) -> Column:
             (F.octet_length(text) > LONGEST_NAME) & _has_long_name(text),
             _refuse(f"name of more than {LONGEST_NAME} characters"),
         )
-        .otherwise(_numbers_as_text(_without_lone_surrogates(text)))
+        .otherwise(_numbers_as_text(_without_lone_surrogates(text), text_fields))
     )
 
 
@@ -155,8 +179,7 @@ def _read(text: Column, inner: Column) -> Column:
 def _decoded(text: Column) -> Column:
     """The JSON object that a text is the base64 of, to the bit; null when it is not."""
     # For what is no base64 Sail gives an error or, by try_to_binary, null for the whole batch.
-    encoded = text.rlike(_BASE64_OF_JSON) & (F.octet_length(text) % 4 == 0)
-    binary = F.unbase64(F.when(encoded, text))
+    binary = F.unbase64(F.when(text.rlike(_BASE64_OF_JSON) & text.rlike(_BASE64), text))
     exact = F.regexp_replace(F.base64(binary), "[\r\n]", "") == text
     decoded = F.when(exact, _trimmed(F.try_validate_utf8(binary)))
     return F.when(decoded.startswith("{"), decoded)
@@ -194,18 +217,20 @@ def _without_lone_surrogates(text: Column) -> Column:
     paired = F.regexp_replace(aside, rf"\\u({_HIGH})\\u({_LOW})", "\x02$1\x02$2")
     lone = F.regexp_replace(paired, rf"\\u{_ANY_SURROGATE}", "\ufffd")
     back = _replaced(_replaced(lone, "\x02", "\\u"), "\x01", "\\\\")
-    return F.when(text.rlike(rf"\\u{_ANY_SURROGATE}"), back).otherwise(text)
+    return F.when(text.rlike(_LONE_SURROGATE), back).otherwise(text)
 
 
-def _numbers_as_text(text: Column) -> Column:
-    """The text with its numbers in quotation marks; what is no number in JSON stays none."""
+def _numbers_as_text(text: Column, text_fields: Sequence[str]) -> Column:
+    """The text, its numbers in quotation marks if one is odd; what is no number stays none."""
     marked = F.regexp_replace(
         text, rf"({_STRING})|({_NUMBER})({BLANK}(?:[,\]}}]|$))", "$1\x01$2\x02$3"
     )
     numbers = _replaced(marked, "\x01\x02", "")
     exponents = F.regexp_replace(numbers, r"\x01([^\x02]*[eE][^\x02]*)\x02", "\x01$1\x03\x02")
     escaped = _replaced(exponents, "\x03", f"\\u{ord(EXPONENT_MARK):04x}")
-    return F.translate(escaped, "\x01\x02", '""')
+    quoted = F.translate(escaped, "\x01\x02", '""')
+    forms = (*_odd_numbers(text_fields), "^-?[0-9]")
+    return F.when(text.rlike("|".join(forms)), quoted).otherwise(text)
 
 
 def _is_too_deep(text: Column) -> Column:

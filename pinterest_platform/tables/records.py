@@ -129,8 +129,12 @@ def date_problem(name: str) -> SparkColumn:
     """The reason why ``record.<name>`` is no date, or none that can have passed on arrival."""
     read = moment(field(name))
     return F.coalesce(
-        F.when(is_epoch(field(name)), F.lit(f"unreadable {name}: epoch number")),
-        missing_or(name, read.isNotNull(), f"unreadable {name}"),
+        F.when(
+            read.isNull(),
+            F.when(trimmed(field(name)).isNull(), F.lit(f"missing {name}"))
+            .when(is_epoch(field(name)), F.lit(f"unreadable {name}: epoch number"))
+            .otherwise(F.lit(f"unreadable {name}")),
+        ),
         F.when(read > F.col("arrived_at") + F.expr(CLOCK_TOLERANCE), F.lit(f"future {name}")),
     )
 

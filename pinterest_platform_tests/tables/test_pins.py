@@ -1,5 +1,7 @@
 """cleaned.pins, row by row."""
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -102,6 +104,66 @@ def test_numbers_may_be_strings(raw_rows: RawRows) -> None:
     given = PIN | {"index": "7", "downloaded": "0", "follower_count": 746}
     cleaned = clean_pins(raw_rows(given))
     assert records(cleaned, "ind", "downloaded", "follower_count") == [(7, 0, 746)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        " \t\r\n" + json.dumps(PIN) + " \r",
+        "\ufeff" + json.dumps(PIN),
+        "\ufeff " + json.dumps(PIN, indent=1),
+        json.dumps(json.dumps(PIN)),
+        json.dumps(json.dumps(PIN, indent=1)),
+        base64.b64encode(json.dumps(PIN).encode()).decode(),
+        json.dumps(base64.b64encode(json.dumps(PIN).encode()).decode()),
+        json.dumps(PIN | {"z": [[]] * 200}),
+        json.dumps(PIN | {"z": "[{" * 200}),
+        '{"z": ' + "[" * 99 + "]" * 99 + ", " + json.dumps(PIN)[1:],
+        json.dumps(PIN).replace("title", "\\u0074itle"),
+    ],
+)
+def test_a_pin_is_read_however_it_is_wrapped(raw_rows: RawRows, value: str) -> None:
+    plain, wrapped = raw_rows(PIN), raw_rows(value)
+    assert records(clean_pins(wrapped)) == records(clean_pins(plain))
+
+
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [
+        (r'"\ud83d\ude00 \ud800"', "\U0001f600 \ufffd"),
+        (r'"\ude00\ud83d x"', "\ufffd\ufffd x"),
+        (r'"\\ud800"', r"\ud800"),
+        (r'"\\\ud800\ud83d\ude00"', "\\\ufffd\U0001f600"),
+        ("1e400", "1e400"),
+        ("-0", "-0"),
+        ("1.10", "1.10"),
+        ("12345678.9", "12345678.9"),
+        ("123456789012345678901234567890", "123456789012345678901234567890"),
+        ("true", "true"),
+        ("null", None),
+    ],
+)
+def test_text_is_kept_where_engines_read_it_differently(
+    raw_rows: RawRows, written: str, title: str | None
+) -> None:
+    given = json.dumps(PIN | {"title": "?"}).replace('"?"', written)
+    assert column(clean_pins(raw_rows(given)), "title") == [title]
+
+
+@pytest.mark.parametrize(
+    ("written", "ind"), [("1e1", 10), ("1.5E+1", 15), ("7.0", 7), ("-0", 0), ("70.00e0", 70)]
+)
+def test_whole_numbers_may_have_an_exponent(raw_rows: RawRows, written: str, ind: int) -> None:
+    given = json.dumps(PIN | {"index": "?"}).replace('"?"', written)
+    assert column(clean_pins(raw_rows(given)), "ind") == [ind]
+
+
+@pytest.mark.parametrize("written", ['"1e1"', "1e-1", "15e-1", "1.00000000001e1", "1e400"])
+def test_other_numbers_with_an_exponent_are_no_whole_numbers(
+    raw_rows: RawRows, written: str
+) -> None:
+    given = json.dumps(PIN | {"index": "?"}).replace('"?"', written)
+    assert clean_pins(raw_rows(given)).count() == 0
 
 
 def test_ind_is_as_good_as_index(raw_rows: RawRows) -> None:

@@ -34,6 +34,7 @@ PROBLEMS: list[tuple[str, Any, str]] = [
     ("pin", '"\\"{}\\""', "JSON in a string"),
     ("pin", "W3siaW5kZXgiOjd9XQ==", "base64 text"),
     ("pin", "eyJpbmRleCI6N30", "base64 text"),
+    ("pin", "eyJpbmRleCI6NywidGl0bGUiOiI_In0=", "base64 text"),
     ("pin", '\x00{"index": 7}', "not JSON"),
     ("pin", '{"index": 7}\x00', "not JSON"),
     ("pin", '{"index": 7}, {"index": 8}', "not JSON"),

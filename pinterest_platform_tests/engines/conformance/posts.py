@@ -3,6 +3,7 @@
 The days are those around the end of winter time in New York, for engines that stand there.
 """
 
+import base64
 import itertools
 import json
 from collections.abc import Iterator
@@ -162,6 +163,15 @@ def _pins() -> Iterator[Any]:
     yield json.dumps(pin(next(inds), title="😀 é \u2028")).encode()
     yield json.dumps(pin(next(inds)), indent=1).replace("\n", "\t").encode()
     yield f'{{"index": {next(inds)}, "title": "first", "title": "last"}}'.encode()
+    # Several posts in one value, a value that is text itself, and what engines read differently.
+    yield [pin(next(inds)), pin(next(inds), title="in an array")]
+    yield json.dumps(pin(next(inds)))
+    yield base64.b64encode(json.dumps(pin(next(inds), title="in base64")).encode())
+    yield (
+        json.dumps(pin(next(inds), title="cut \ud83d", category=1e400, poster_name=1e-7))
+        .replace("Infinity", "1e400")
+        .encode()
+    )
 
 
 def _geos() -> Iterator[Any]:
