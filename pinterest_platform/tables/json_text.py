@@ -50,7 +50,7 @@ _MANY_LEVELS = rf"^(?:[^\[{{]*[\[{{]){{{DEEPEST + 1}}}"
 _SOME_LEVELS = r"^(?:[^\[{]*[\[{]){10}"
 _FOLLOWED = r"\}[ \t\r\n]*[^ \t\r\n]"
 _BASE64_OF_JSON = r"^(eyJ|eyA|ewo|ew0|ewk|e30|W3s|WwA|Wwo)[A-Za-z0-9+/_-]*={0,2}$"
-_BASE64 = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}(==|[A-Za-z0-9+/]=))?$"
+_BASE64 = r"^(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}(?:==|[A-Za-z0-9+/]=))?$"
 
 # What stands before a reason. No JSON text begins with it.
 _REFUSED = "\x00"

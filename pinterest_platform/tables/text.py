@@ -35,7 +35,7 @@ _MOMENT_SPELLED_OTHERWISE = (
     r"( ?([Zz]|UTC|[+-][0-9]{2}(:?[0-9]{2})?))?)?$"
 )
 # Seconds or milliseconds since 1970, nobody can say which; the second as Apache Spark spells it.
-_EPOCH = r"^([0-9]{9,}(\.[0-9]*)?|[0-9](\.[0-9]*)?[eE]\+?[0-9]+)$"
+_EPOCH = r"^([0-9]{9,}(\.[0-9]*)?|[0-9](\.[0-9]*)?[eE]\+?([89]|[1-9][0-9]+))$"
 
 
 def trimmed(text: Column) -> Column:
