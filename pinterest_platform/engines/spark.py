@@ -17,7 +17,7 @@ from pyspark.errors import PySparkException
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
-from pinterest_platform.engines.session import TIMESTAMPS, UTC
+from pinterest_platform.engines.session import PLANNING, TIMESTAMPS, UTC
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.folders import temporary_folder
 
@@ -110,6 +110,7 @@ def local_settings(coordinates: str, folder: str, on_s3: bool) -> dict[str, str]
         "spark.databricks.delta.snapshotPartitions": str(cores),
         **UTC,
         **TIMESTAMPS,
+        **PLANNING,
         **(_s3a() if on_s3 else {}),
     }
 
