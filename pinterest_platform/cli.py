@@ -59,11 +59,17 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except PlatformError as error:
             raise click.ClickException(visible(str(error))) from None
-        except OSError as error:
-            # A closed pipe is none of them: click ends without a word.
-            if error.errno not in _REFUSED:
-                raise
-            raise click.ClickException(visible(_of_system(error))) from None
+
+
+def _main() -> None:
+    try:
+        main(prog_name="pinterest")
+    except OSError as error:
+        # A closed pipe is none of them: click ends without a word.
+        if error.errno not in _REFUSED:
+            raise
+        click.echo(f"Error: {visible(_of_system(error))}", err=True)
+        raise SystemExit(1) from None
 
 
 def _of_system(error: OSError) -> str:
@@ -92,7 +98,7 @@ def run() -> None:
     reach_this_machine_directly()
     forget_users_of_endpoints()
     try:
-        main(prog_name="pinterest")
+        _main()
     except SystemExit as end:
         if end.code and "pysail" in sys.modules:
             # After Ctrl-C, Sail's threads may still be in the middle of Python code: the process

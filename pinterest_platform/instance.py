@@ -31,6 +31,9 @@ _STORAGE_ERRORS = {
     errno.ENOTDIR,
     errno.EEXIST,
     errno.EISDIR,
+    errno.ENOENT,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
     errno.EIO,
 }
 
@@ -119,5 +122,5 @@ def end_killed_runs(instance: DagsterInstance) -> None:
     """Mark the runs in a terminal whose process is gone as failed, and free what they held."""
     for run in instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
         if not is_alive(run.tags.get(PROCESS_TAG, "")):
-            instance.report_run_failed(run, "The process of this run ended without a word.")
+            instance.report_run_failed(run, "The run's process exited without reporting a result.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

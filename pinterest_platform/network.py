@@ -63,6 +63,6 @@ def forget_users_of_endpoints(environ: MutableMapping[str, str] = os.environ) ->
     Their clients have other credentials and make no use of these, but quote the URL in errors.
     """
     for name, url in list(environ.items()):
-        if name.startswith(("AWS_ENDPOINT_URL", "DATABRICKS_HOST")) and "@" in url:
-            scheme = url.partition("://")[0]
-            environ[name] = f"{scheme}://{url.rpartition('@')[2]}"
+        scheme, slashes, rest = url.partition("://")
+        if name.startswith(("AWS_ENDPOINT_URL", "DATABRICKS_HOST")) and slashes and "@" in rest:
+            environ[name] = f"{scheme}://{rest.rpartition('@')[2]}"

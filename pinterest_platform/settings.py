@@ -1,6 +1,8 @@
 """The configuration, read here from the environment and nowhere else."""
 
+import os
 import re
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,6 +24,9 @@ from pinterest_platform.folders import unusable_characters
 # What Unity Catalog takes without quotes, and what no SQL can hide in.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 OptionalName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]*$")]
+
+# Rust's clients panic at other forms.
+_ENDPOINT = re.compile(r"https?://(.*@)?(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?(/\S*)?")
 
 _BROKER = re.compile(r"(\w+://)?(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?")
 
@@ -93,6 +98,12 @@ def _place(value: object) -> str:
 
 LocalPath = Annotated[Path, BeforeValidator(_local_path)]
 Place = Annotated[str, BeforeValidator(_place)]
+
+
+def _require_endpoints(environ: Mapping[str, str]) -> None:
+    for name, url in environ.items():
+        if name.startswith("AWS_ENDPOINT_URL") and url and not _ENDPOINT.fullmatch(url):
+            raise PlatformError(f"{name} cannot be used: write http://host:port or https://host")
 
 
 class Settings(BaseSettings):
@@ -249,6 +260,7 @@ def load() -> Settings:
         name = name if name.isupper() else f"PINTEREST_{name.upper()}"
         reason = first["msg"].removeprefix("Value error, ")
         raise PlatformError(f"{name} cannot be used: {reason}") from None
+    _require_endpoints(os.environ)
     home = settings.home
     return settings.model_copy(
         update={

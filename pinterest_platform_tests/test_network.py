@@ -1,6 +1,6 @@
 """This machine is reached without the proxy of the environment, and URLs show no user."""
 
-from pathlib import Path
+import os
 
 import boto3
 import pytest
@@ -74,9 +74,11 @@ def test_a_url_shows_no_user(text: str, shown: str) -> None:
     assert str(PlatformError(text)) == shown
 
 
-def test_an_endpoint_forgets_its_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_endpoint_forgets_its_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://u:s3c/ret@127.0.0.1:9")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "no@url")
     forget_users_of_endpoints()
+    assert os.environ["AWS_ENDPOINT_URL_DYNAMODB"] == "no@url"
     kinesis = boto3.client("kinesis", "eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
     assert kinesis.meta.endpoint_url == NOWHERE

@@ -3,7 +3,7 @@
 import random
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from functools import partial
@@ -159,12 +159,16 @@ class Lake:
             fault = self.fault(error)
             raise fault or PlatformError(f"{what} ({self.shown(first_line(error))})") from error
 
-    def fault(self, error: Exception) -> PlatformError | None:
-        """What an engine's error says about the storage; None when it is about other things."""
+    def fault(
+        self, error: Exception, tables: Iterable[Table] = tuple(TABLES.values())
+    ) -> PlatformError | None:
+        """What an engine's error says about the storage; None when it is about other things.
+
+        An engine does not say whose log it could not read: so each of ``tables`` is asked.
+        """
         if found := storage_fault(str(error), self._root):
             return found
-        # An engine does not say whose log it could not read: so each table is asked.
-        for table in TABLES.values():
+        for table in tables:
             try:
                 self.exists(table)
             except PlatformError as found:
@@ -188,7 +192,8 @@ class Lake:
     def _has_commits(self, table: Table) -> bool:
         """Whether there is a log, be it one that cannot be read."""
         if is_folder(self._root):
-            return any(Path(self.location(table), "_delta_log").glob("*.json"))
+            log = Path(self.location(table), "_delta_log")
+            return log.is_file() or any(log.glob("*.json"))
         try:
             pages = obstore.list(open_store(self.location(table)), "_delta_log/")
             return any(found["path"].endswith(".json") for page in pages for found in page)
@@ -220,14 +225,20 @@ class Lake:
             # By its own path: a link to what is not there yet is no folder.
             Path(self._root, table.schema, table.name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
+            reason = error.strerror
+            if isinstance(error, FileExistsError):
+                reason = f"{error.filename} is a file, or a link to nothing"
             raise PlatformError(
-                f"the lake {self._root} cannot be written ({error.strerror}): set PINTEREST_LAKE"
+                f"the lake {self._root} cannot be written ({reason}): set PINTEREST_LAKE"
             ) from None
 
     def _out_of_reach(self, done: str, error: Exception) -> PlatformError:
+        to_set = "PINTEREST_LAKE to a folder"
+        if not is_folder(self._root):
+            to_set = "PINTEREST_LAKE, AWS_ENDPOINT_URL, AWS_REGION and the AWS credentials"
+        reason = self.shown(first_line(error))
         return storage_fault(str(error), self._root) or PlatformError(
-            f"the lake {self._root} cannot be {done} ({self.shown(first_line(error))}): "
-            "set PINTEREST_LAKE, AWS_ENDPOINT_URL, AWS_REGION and the AWS credentials"
+            f"the lake {self._root} cannot be {done} ({reason}): set {to_set}"
         )
 
     @contextmanager

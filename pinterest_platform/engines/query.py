@@ -37,6 +37,7 @@ def query(engine: Engine, sql: str) -> pa.Table:
     try:
         return engine.session.sql(asked.sql).toArrow()
     except (PySparkException, Py4JJavaError) as error:
-        raise lake.fault(error) or PlatformError(
+        # Their logs were read just now.
+        raise lake.fault(error, ()) or PlatformError(
             f"the SQL cannot be run: {lake.shown(first_line(error))}"
         ) from None

@@ -54,6 +54,8 @@ def opened(remote: str) -> SparkSession:
         PlatformError: nothing there speaks gRPC within ``OPEN_SECONDS``, or the server does not
             answer.
     """
+    # What its core logs of a server that cannot be reached, the error says as well.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # A second of imports, which a process that opens no session does not pay.
     import grpc  # type: ignore[import-untyped]  # noqa: PLC0415
     from pyspark.sql.connect.client import DefaultChannelBuilder  # noqa: PLC0415

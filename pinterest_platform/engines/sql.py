@@ -1,22 +1,37 @@
 """Which SQL may be run over the lake: one query, over its tables, that reaches nothing else.
 
-The SQL is parsed here, and what the engine is given is written anew from what was understood: so
-no difference between two parsers, in comments, strings or their escapes, lets anything through.
+The engine is given the words of the query, written anew one by one, without comments and with all
+strings quoted alike: so what is parsed here is what is parsed there, and its meaning is the
+engine's own.
 """
 
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar
 
 from pyspark.sql import functions
-from sqlglot import TokenType, exp
+from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.spark import Spark
 from sqlglot.errors import SqlglotError
 
 from pinterest_platform.errors import PlatformError
 
+# It would repeat a statement that is refused anyway.
+logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
+
 _NAME = re.compile(r"\w+")
 _CALL = re.compile(r"(\w+)\(")
+
+# A name, keyword, number, binary text or sign, as it is written.
+_WORD = re.compile(
+    r"\w+|[0-9.]+([eE][+-]?[0-9]+)?[A-Za-z]*|[xX]'[0-9A-Fa-f]*'|[-+*/%&|^~<>=!(){}\[\].,:@?$]+"
+)
+
+# A keyword of several words, as sqlglot spells it.
+_WORDS = re.compile(r"[A-Z]+( [A-Z]+)*")
 
 # They call Java, read schemas from files, or fetch what a document names.
 _REACHING = _NAME.findall(
@@ -36,7 +51,8 @@ _ONLY_IN_SQL = _NAME.findall(
     "first last std stddev variance stddev_pop group_concat listagg map struct interval values chr "
     "div luhn_check percentile_cont percentile_disc random space time uuid collations approx_top_k "
     "variant_explode variant_explode_outer vector_avg vector_cosine_similarity vector_norm "
-    "vector_inner_product vector_l2_distance vector_normalize vector_sum"
+    "vector_inner_product vector_l2_distance vector_normalize vector_sum timestampdiff "
+    "timestampadd dateadd datediff date_diff localtimestamp current_catalog current_schema"
 )
 
 _SAFE = {*map(str.lower, functions.__all__), *_ONLY_IN_SQL} - set(_REACHING)
@@ -55,11 +71,17 @@ _NO_QUERY = (
 
 
 class LakeSql(Spark):
-    """Spark's SQL, in which a column may be called insert, as in Spark itself."""
+    """Spark's SQL as Spark 4 reads it, where sqlglot's own dialect differs."""
+
+    class Tokenizer(Spark.Tokenizer):
+        """Reads 'it''s' as one text, not as two."""
+
+        STRING_ESCAPES: ClassVar[list[str]] = ["\\", "'", '"']
 
     class Parser(Spark.Parser):  # type: ignore[valid-type,misc]
-        """Takes it for a name where no statement begins."""
+        """Keeps the names of functions, and takes insert for a name where no statement begins."""
 
+        FUNCTIONS: ClassVar[dict[str, object]] = {}
         ID_VAR_TOKENS = Spark.Parser.ID_VAR_TOKENS | {
             TokenType.INSERT,
             TokenType.CREATE,
@@ -87,20 +109,58 @@ def parsed(sql: str, known: Mapping[str, object]) -> Query:
         PlatformError: it is no query, is not understood, or would reach something else.
     """
     try:
-        statements = [tree for tree in LakeSql().parse(sql) if tree is not None]
+        words = _words(LakeSql().tokenize(sql), sql)
+        _require_safe_words(words)
+        statements = LakeSql().parse(" ".join(words))
+        if len(statements) != 1 or not isinstance(statements[0], exp.Query | exp.Values):
+            raise PlatformError(_NO_QUERY)
+        tree = statements[0]
+        for node in tree.walk():
+            _require_safe(node)
     except (SqlglotError, RecursionError) as error:
         raise PlatformError(f"the SQL cannot be run: {_reason(error)}") from None
-    if len(statements) != 1 or not isinstance(statements[0], exp.Query | exp.Values):
-        raise PlatformError(_NO_QUERY)
-    tree = statements[0]
-    for node in tree.walk():
-        _require_safe(node)
-    tables = frozenset(_table(node, tree, known) for node in tree.find_all(exp.Table))
-    try:
-        text = tree.sql(dialect=LakeSql, comments=False)
-    except (SqlglotError, RecursionError) as error:
-        raise PlatformError(f"the SQL cannot be run: {_reason(error)}") from None
-    return Query(text, frozenset(table for table in tables if table is not None))
+    within = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+    tables = {_table(node, within, known) for node in tree.find_all(exp.Table)}
+    return Query(" ".join(words), frozenset(table for table in tables if table is not None))
+
+
+def _words(tokens: Sequence[Token], sql: str) -> list[str]:
+    """The words of the first statement as the engine is given them; there must be no second."""
+    while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
+        tokens = tokens[:-1]
+    # 1L is three tokens, of one place.
+    places = {token.start: token for token in reversed(tokens)}
+    # Hints change no answer, and name tables and functions of their own.
+    places = {at: token for at, token in places.items() if token.token_type != TokenType.HINT}
+    return [_word(token, sql[start : token.end + 1]) for start, token in sorted(places.items())]
+
+
+def _word(token: Token, written: str) -> str:
+    match token.token_type:
+        case TokenType.STRING | TokenType.RAW_STRING:
+            escaped = token.text.replace("\\", "\\\\").replace("'", "\\'")
+            return f"'{escaped}'"
+        case TokenType.IDENTIFIER:
+            escaped = token.text.replace("`", "``")
+            return f"`{escaped}`"
+        case TokenType.SEMICOLON:
+            raise PlatformError(_NO_QUERY)
+    if _WORD.fullmatch(written):
+        return written
+    if _WORDS.fullmatch(token.text):
+        return token.text
+    raise PlatformError(f"the SQL cannot be run: {written[:20]!a} is no part of a query")
+
+
+def _require_safe_words(words: Sequence[str]) -> None:
+    """Refuse what no query has, however the rest is understood."""
+    for word, following in pairwise([*map(str.lower, words), ""]):
+        if word.strip("`") in _REACHING and following == "(":
+            raise PlatformError(_not_safe(word.strip("`")))
+        if word == "using" and following.startswith("'"):
+            raise PlatformError("a query may not run commands (TRANSFORM ... USING)")
+        if word == "insert" and following in ("into", "overwrite"):
+            raise PlatformError(_NO_QUERY)
 
 
 def _require_safe(node: exp.Expr) -> None:
@@ -108,16 +168,22 @@ def _require_safe(node: exp.Expr) -> None:
         raise PlatformError(_NO_QUERY)
     if isinstance(node, exp.QueryTransform):
         raise PlatformError("a query may not run commands (TRANSFORM ... USING)")
+    if isinstance(node, exp.Parameter | exp.SessionParameter | exp.Placeholder):
+        raise PlatformError("a query has no parameters, and no older version of a table (@v1)")
     name = _called(node)
     if name and name not in _SAFE:
-        raise PlatformError(
-            f"the function {name} is not among those that a query over the lake may use: they are "
-            "Spark's own, without those that reach files, Java or other systems"
-        )
+        raise PlatformError(_not_safe(name))
+
+
+def _not_safe(function: str) -> str:
+    return (
+        f"the function {function} is not among those that a query over the lake may use: they are "
+        "Spark's own, without those that reach files, Java or other systems"
+    )
 
 
 def _called(node: exp.Expr) -> str:
-    """The function that a node of a query calls, as the engine is told it; often it is none."""
+    """The function that a node of a query calls; often it is none."""
     if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc):
         return node.name.lower()
     if isinstance(node, exp.Func) and (call := _CALL.match(node.sql(dialect=LakeSql))):
@@ -125,13 +191,15 @@ def _called(node: exp.Expr) -> str:
     return ""
 
 
-def _table(node: exp.Table, tree: exp.Expr, known: Mapping[str, object]) -> tuple[str, str] | None:
+def _table(
+    node: exp.Table, within: Collection[str], known: Mapping[str, object]
+) -> tuple[str, str] | None:
     """A table as it is written; None for rows that a function or a name within the query gives."""
     if isinstance(node.this, exp.Func):
         if _called(node.this) in _ROWS:
             return None
         raise PlatformError(f"a query may not read from {node.this.sql(dialect=LakeSql)[:60]}")
-    if not node.db and node.name.lower() in _named_within(tree):
+    if not node.db and node.name.lower() in within:
         return None
     name = f"{node.db}.{node.name}".lower()
     if node.catalog or name not in known:
@@ -141,10 +209,6 @@ def _table(node: exp.Table, tree: exp.Expr, known: Mapping[str, object]) -> tupl
             "cleaned.pins and analytics.posts"
         )
     return node.db, node.name
-
-
-def _named_within(tree: exp.Expr) -> set[str]:
-    return {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
 
 
 def _reason(error: Exception) -> str:

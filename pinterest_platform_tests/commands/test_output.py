@@ -97,10 +97,11 @@ def test_a_reader_that_has_seen_enough_ends_the_command_quietly(
         assert process.stderr.read() == b""
 
 
-def test_a_full_disk_below_the_output_is_one_line(pinterest: Pinterest) -> None:
+@pytest.mark.parametrize("command", [["query", SQL], ["--help"], ["--version"], ["run", "--help"]])
+def test_a_full_disk_below_the_output_is_one_line(pinterest: Pinterest, command: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            [str(BIN / "pinterest"), "query", SQL],
+            [str(BIN / "pinterest"), *command],
             env=pinterest.environment,
             stdout=full,
             stderr=subprocess.PIPE,
