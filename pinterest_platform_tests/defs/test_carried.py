@@ -13,6 +13,7 @@ from pinterest_platform import runs
 from pinterest_platform.defs.landing.sensors import landing_arrivals
 from pinterest_platform.defs.streams.sensors import stream_arrivals
 from pinterest_platform.engines.lake import Lake
+from pinterest_platform.instance import instance_of
 from pinterest_platform.settings import load
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform_tests.defs.ticks import Ticks, counts, days
@@ -26,7 +27,7 @@ TODAY = NOW.date()
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
-    with runs.instance_of(load()) as instance:
+    with instance_of(load()) as instance:
         yield instance
 
 

@@ -14,7 +14,7 @@ from dagster._core.storage.tags import (
     ROOT_RUN_ID_TAG,
 )
 
-from pinterest_platform import runs
+from pinterest_platform import instance as dagster_instance
 from pinterest_platform.definitions import defs
 from pinterest_platform.defs.ticks import JOB
 from pinterest_platform.launcher import PROCESS_TAG
@@ -171,7 +171,7 @@ def run_again(
     """What executes the only run again in this process, as Dagster or, unnumbered, as a user."""
     for name, value in pinterest.environment.items():
         monkeypatch.setenv(name, value)
-    with runs.instance_of(load()) as instance:
+    with dagster_instance.instance_of(load()) as instance:
         (killed,) = instance.get_runs()
         tags = {
             PARENT_RUN_ID_TAG: killed.run_id,
