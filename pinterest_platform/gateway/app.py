@@ -124,10 +124,10 @@ class _Gateway:
         self._bodies = bodies
         self._max_value_bytes = max_value_bytes
         self._names = sorted(names)
-        # Records without a key go round robin by request, not by record, so that one request
-        # becomes one object; Kafka's producer keeps a batch together in the same way.
         self._looking: asyncio.Task[PlatformError | None] | None = None
         self._looked = float("-inf")
+        # Records without a key go round robin by request, not by record, so that one request
+        # becomes one object; Kafka's producer keeps a batch together in the same way.
         self._turns = {name: itertools.count() for name in self._names}
 
     async def health(self, request: Request) -> Response:
