@@ -1,8 +1,11 @@
 """What a client may do to a connection, and when the gateway gives it up."""
 
 import asyncio
+import http.client
+import json
 import select
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +15,12 @@ from typing import Any
 import pytest
 import uvicorn
 
-from pinterest_platform.gateway.connections import MAX_HEAD_BYTES, Connection, Server
+from pinterest_platform.gateway.connections import (
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    Connection,
+    Server,
+)
 from pinterest_platform_tests.gateway.conftest import (
     DEADLINE_SECONDS,
     PIN,
@@ -63,6 +71,10 @@ class Client:
         except ConnectionError:
             return True
         return bool(select.select([self.socket], [], [], 0.05)[0])
+
+    def end(self) -> None:
+        self._file.close()
+        self.socket.close()
 
     def ended(self) -> bool:
         try:
@@ -165,6 +177,15 @@ def test_the_rest_of_a_body_that_was_answered_is_not_waited_for(serve: Any, conn
     wait_until(lambda: client.is_cut_off(b" "))
 
 
+def test_a_malformed_rest_of_a_body_gets_no_second_answer(serve: Any, connect: Any) -> None:
+    client = connect(serve(hello)).say(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+    assert client.status() == 200
+
+    client.say(b"x\r\n")
+
+    assert client.ended()
+
+
 def test_a_request_that_is_never_answered_ends(serve: Any, connect: Any) -> None:
     client = connect(serve(silence, request_seconds=0.1)).say(POST)
 
@@ -256,11 +277,35 @@ def test_what_is_not_a_body_has_a_limit(shared: Gateway, connect: Any, head: byt
     assert connect(shared.url).say(head).status() == 431
 
 
-def test_a_head_up_to_the_limit_is_taken(shared: Gateway, connect: Any) -> None:
-    head = b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: "
-    filled = head + b"a" * (MAX_HEAD_BYTES - len(head) - 4) + b"\r\n\r\n"
+def head_of(size: int) -> bytes:
+    head = HEAD + b"Content-Length: %d\r\nX: " % len(RECORD)
+    return head + b"a" * (size - len(head) - 4) + b"\r\n\r\n"
 
-    assert connect(shared.url).say(filled, filled).status() == 200
+
+@pytest.mark.parametrize("before", [b"", POST], ids=["first", "after another request"])
+@pytest.mark.parametrize("piece", [1, 1000, MAX_HEAD_BYTES - 1, MAX_HEAD_BYTES, 1_000_000])
+def test_the_limit_of_a_head_is_exact_in_any_segments(
+    serve: Any, connect: Any, piece: int, before: bytes
+) -> None:
+    url = serve(hello)
+    for size, status in ((MAX_HEAD_BYTES, 200), (MAX_HEAD_BYTES + 1, 431), (20_000, 431)):
+        client = connect(url)
+        client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sent = before + head_of(size) + RECORD
+        client.say(*(sent[start : start + piece] for start in range(0, len(sent), piece)))
+
+        if before:
+            assert client.status() == 200
+        assert client.status() == status
+
+
+@pytest.mark.parametrize(("headers", "status"), [(MAX_HEADERS, 200), (MAX_HEADERS + 1, 431)])
+def test_a_request_has_so_many_headers_and_no_more(
+    shared: Gateway, connect: Any, headers: int, status: int
+) -> None:
+    head = b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + b"X: a\r\n" * (headers - 1)
+
+    assert connect(shared.url).say(head + b"\r\n").status() == status
 
 
 def test_a_trailer_is_no_header(shared: Gateway, connect: Any) -> None:
@@ -276,20 +321,81 @@ def test_requests_in_a_row_are_answered_in_their_order(shared: Gateway, connect:
     assert [client.status() for _ in range(3)] == [200, 404, 200]
 
 
-def test_too_many_requests_in_a_row_end_the_connection(serve: Any, connect: Any) -> None:
-    assert connect(serve(silence)).say(POST * 1000).ended()
+def test_requests_sent_ahead_are_all_answered(shared: Gateway, connect: Any) -> None:
+    chunked = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    for size in (1, 7, len(RECORD)):
+        for start in range(0, len(RECORD), size):
+            chunk = RECORD[start : start + size]
+            chunked += b"%x\r\n%s\r\n" % (len(chunk), chunk)
+        chunked += b"0\r\n\r\n" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    chunked = chunked.removesuffix(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+    sent = (POST * 5 + b"\r\n" + chunked) * 10
+    client = connect(shared.url)
+    for start in range(0, len(sent), 777):
+        client.say(sent[start : start + 777])
+
+    assert [client.status() for _ in range(80)] == [200] * 80
+
+
+def test_a_request_sent_ahead_is_read_once_the_one_before_is_answered(
+    serve: Any, connect: Any
+) -> None:
+    taken: list[Any] = []
+    answering = threading.Event()
+
+    async def later(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        taken.append(scope)
+        while not answering.is_set():
+            await asyncio.sleep(0.01)
+        await hello(scope, receive, send)
+
+    client = connect(serve(later))
+    client.socket.settimeout(0.2)
+    # Unread requests fill the socket.
+    with pytest.raises(TimeoutError):
+        client.say(POST * 200_000)
+    assert len(taken) == 1
+
+    answering.set()
+    client.socket.settimeout(DEADLINE_SECONDS)
+    assert [client.status() for _ in range(100)] == [200] * 100
+
+
+def test_a_malformed_request_comes_after_the_answers_before_it(
+    shared: Gateway, connect: Any
+) -> None:
+    client = connect(shared.url).say(POST * 20 + b"nonsense\r\n\r\n")
+
+    assert [client.status() for _ in range(21)] == [200] * 20 + [400]
+    assert client.ended()
 
 
 def test_what_is_no_http_is_400(shared: Gateway, connect: Any) -> None:
     assert connect(shared.url).say(b"\x16\x03\x01 hello\r\n\r\n").status() == 400
 
 
-def test_an_upgrade_is_answered_as_plain_http(shared: Gateway, connect: Any) -> None:
-    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nHost: localhost\r\n\r\n"
-    client = connect(shared.url).say(b"GET /health HTTP/1.1\r\n" + upgrade)
+@pytest.mark.parametrize(
+    "offer",
+    [
+        b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n",
+        b"Connection: upgrade\r\nUPGRADE: websocket\r\nSec-WebSocket-Version: 13\r\n",
+        b"upgrade:TLS/1.0, h2c\r\nUpgrade: other\r\nConnection: keep-alive, Upgrade\r\n",
+    ],
+    ids=["h2c", "websocket", "several"],
+)
+@pytest.mark.parametrize("piece", [1, 1000])
+def test_an_offer_to_upgrade_is_ignored(
+    shared: Gateway, connect: Any, offer: bytes, piece: int
+) -> None:
+    counted = HEAD + offer + b"Content-Length: %d\r\n\r\n%s" % (len(RECORD), RECORD)
+    chunks = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(RECORD), RECORD)
+    sent = counted + HEAD + offer + chunks + POST
+    client = connect(shared.url)
 
-    assert client.status() == 200
-    assert client.ended()
+    client.say(*(sent[start : start + piece] for start in range(0, len(sent), piece)))
+
+    assert [client.status() for _ in range(3)] == [200, 200, 200]
 
 
 @pytest.mark.parametrize(
@@ -306,3 +412,88 @@ def test_other_ways_to_ask(shared: Gateway, connect: Any, request_line: str, sta
     client = connect(shared.url).say(f"{request_line}\r\n\r\n".encode())
 
     assert int(client._file.readline().split()[1]) == status
+
+
+MANY_HEADERS = b"X: a\r\n" * 200 + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"PUT %s HTTP/1.1\r\n" + MANY_HEADERS, 431),
+        (b"PUT %s HTTP/1.1\r\nHost\r\n\r\n", 400),
+        (b"PUT %s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx", 400),
+        (b"PUT %s HTTP/1.1\r\n", 408),
+    ],
+    ids=["headers", "head", "body", "time"],
+)
+def test_a_refusal_has_the_form_of_its_path(
+    serve: Any, connect: Any, sent: bytes, status: int
+) -> None:
+    url = serve(silence, head_seconds=0.1)
+    for path, key in ((b"/streams/a/record?b", "__type"), (b"/topics/a", "error_code")):
+        answer = http.client.HTTPResponse(connect(url).say(sent % path).socket)
+        answer.begin()
+
+        assert answer.status == status
+        assert sorted(json.loads(answer.read())) == sorted((key, "message"))
+
+
+def test_a_surplus_request_is_refused_in_the_form_of_its_path(serve: Any, connect: Any) -> None:
+    url = serve(silence, max_connections=1)
+    connect(url).say(POST)
+    request = b"GET /streams HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    answer = http.client.HTTPResponse(connect(url).say(request).socket)
+    answer.begin()
+
+    assert (answer.status, answer.getheader("Retry-After")) == (503, "5")
+    assert json.loads(answer.read())["__type"] == "ServiceUnavailableException"
+
+
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n"
+LONG = HEAD + b"Content-Length: 5000000\r\n\r\n"
+
+RUDE = {
+    "no HTTP": b"\x16\x03\x01\x02\x00",
+    "a bad chunk": CHUNKED + b"\r\nx",
+    "a bad chunk where 100 Continue is expected": CHUNKED + b"Expect: 100-continue\r\n\r\nx",
+    "requests ahead": POST * 20,
+    "requests and nonsense": POST * 3 + b"x\r\n\r\n" + POST,
+    "large requests ahead": (LONG + b" " * 5_000_000) * 2,
+    "half a body": LONG + b" " * 300_000,
+    "half a body after others": POST * 3 + LONG + b" " * 300_000,
+    "half a head": POST + b"POST /",
+    "a long head": b"GET /" + b"a" * 100_000,
+    "a tunnel": b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n" + b"x" * 1000,
+    "a tunnel to a path": b"CONNECT /x HTTP/1.1\r\nHost: localhost\r\n\r\n" + b"x" * 1000,
+    "all of the server": b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a web socket": HEAD + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x00\xff",
+}
+
+
+def test_rude_clients_leave_no_line_in_the_log(start: Any, connect: Any) -> None:
+    gateway = start()
+    clients = []
+    for _ in range(3):
+        for sent in RUDE.values():
+            for leave in ("reset", "close", "half", "stay"):
+                client = connect(gateway.url)
+                clients.append(client)
+                try:
+                    client.say(sent)
+                    if leave == "half":
+                        client.socket.shutdown(socket.SHUT_WR)
+                except ConnectionError:
+                    continue
+                if leave == "reset":
+                    linger = struct.pack("ii", 1, 0)
+                    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                if leave != "stay":
+                    client.end()
+    assert connect(gateway.url).say(POST).status() == 200
+    for client in clients:
+        client.end()
+    gateway.terminate()
+
+    assert gateway.output() == (0, "", "")
