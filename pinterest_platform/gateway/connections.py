@@ -109,6 +109,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._unused = 0
+        self._use_target()
         found = dict(self.headers)
         self._body_left = int(found.get(b"content-length", 0))
         if b"transfer-encoding" in found:
@@ -245,6 +246,19 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserUpgrade:
             # After CONNECT, the rest may be anything.
             self.cycle.keep_alive = False
+
+    def _use_target(self) -> None:
+        """RFC 9112, 3.2.2: the authority of an absolute target replaces the Host."""
+        target = _TARGET.match(self.url)
+        if target is None or target["authority"] is None:
+            return
+        self.headers[:] = [
+            (name, target["authority"] if name == b"host" else value)
+            for name, value in self.headers
+        ]
+        if b"host" not in dict(self.headers) and self.parser.get_http_version() == "1.0":
+            self.headers.append((b"host", target["authority"]))
+        self.url = (target["path"] or b"/") + self.url[target.end() :]
 
     def _path(self) -> str:
         """The path of the request that is here, or part of it."""

@@ -414,6 +414,42 @@ def test_other_ways_to_ask(shared: Gateway, connect: Any, request_line: str, sta
     assert int(client._file.readline().split()[1]) == status
 
 
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        ("http://localhost", "localhost", 404),
+        ("http://localhost/health", "evil.example", 200),
+        ("HTTP://LOCALHOST:8082/health?x", "evil.example", 200),
+        ("http://evil.example/health", "localhost", 421),
+        ("http://evil.example", "localhost", 421),
+        ("http://evil.example?/health", "localhost", 421),
+        ("http://localhost@evil.example/health", "localhost", 421),
+        ("http:///health", "localhost", 421),
+        ("https://evil.example/health", "localhost", 421),
+        ("//evil.example/health", "localhost", 404),
+    ],
+)
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_the_authority_of_a_target_is_the_host(
+    shared: Gateway, connect: Any, target: str, host: str, status: int, version: str
+) -> None:
+    request = f"GET {target} HTTP/{version}\r\nHost: {host}\r\n\r\n"
+
+    assert connect(shared.url).say(request.encode()).status() == status
+
+
+def test_the_authority_of_a_target_needs_no_host_in_http_1_0_only(
+    shared: Gateway, connect: Any
+) -> None:
+    for target, version, status in (
+        ("http://localhost/health", "1.0", 200),
+        ("http://evil.example/health", "1.0", 421),
+        ("http://localhost/health", "1.1", 400),
+    ):
+        request = f"GET {target} HTTP/{version}\r\n\r\n"
+        assert connect(shared.url).say(request.encode()).status() == status
+
+
 MANY_HEADERS = b"X: a\r\n" * 200 + b"\r\n"
 
 
@@ -421,11 +457,12 @@ MANY_HEADERS = b"X: a\r\n" * 200 + b"\r\n"
     ("sent", "status"),
     [
         (b"PUT %s HTTP/1.1\r\n" + MANY_HEADERS, 431),
+        (b"PUT http://localhost%s HTTP/1.1\r\n" + MANY_HEADERS, 431),
         (b"PUT %s HTTP/1.1\r\nHost\r\n\r\n", 400),
         (b"PUT %s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx", 400),
         (b"PUT %s HTTP/1.1\r\n", 408),
     ],
-    ids=["headers", "head", "body", "time"],
+    ids=["headers", "absolute", "head", "body", "time"],
 )
 def test_a_refusal_has_the_form_of_its_path(
     serve: Any, connect: Any, sent: bytes, status: int
