@@ -1,4 +1,4 @@
-"""Who may ask the gateway: hosts, pages of other sites, the token. What is asked is in ``app``."""
+"""Access to the gateway: the Host, pages of other sites, the token. The routes are in ``app``."""
 
 import hmac
 import ipaddress
@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pinterest_platform.gateway.errors import answer
 
-# The names of this machine in a browser; a page cannot make its own name one of them.
+# The name of this machine in a browser; a page cannot take this name.
 LOCAL_NAMES = ("localhost",)
 
 _READING = ("GET", "HEAD", "OPTIONS")
@@ -18,26 +18,26 @@ _LOOKED_AT = frozenset((b"authorization", b"x-api-key", b"origin", b"sec-fetch-s
 
 
 class Access:
-    """Passes on the requests of those who may ask.
+    """Passes on requests with a known Host, from no web page, and with the token.
 
     - The Host must be an address, ``localhost`` or one of ``hosts``: a page whose own name was
-      pointed at this machine (DNS rebinding) comes with that name.
+      pointed at this machine (DNS rebinding) sends that name.
     - A request that changes something must not come from a web page: browsers send some of those
-      without asking first, and name the page in Origin.
-    - With a token, it must come as ``Authorization: Bearer`` or ``x-api-key``. Only GET /health
-      goes without, for load balancers; it then says no more than a status.
+      without a preflight, and name the page in Origin.
+    - With a token, a request must carry it as ``Authorization: Bearer`` or ``x-api-key``. Only
+      GET /health needs none, for load balancers; the answer is then the status alone.
 
     Args:
-        app: what stands behind.
+        app: the app that answers.
         hosts: names as in a URL, without a port; ``*.example.org`` is any name below that one, and
             ``*`` any name.
-        token: without one, everybody may ask.
+        token: without one, every client has access.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = (), token: str = "") -> None:
         self._app = app
         self._token = token.encode()
-        self._is_ours = lru_cache(1000)(_Hosts((*LOCAL_NAMES, *hosts)).include)
+        self._is_known_host = lru_cache(1000)(_Hosts((*LOCAL_NAMES, *hosts)).include)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 400, 401, 403 or 421, or pass on."""
@@ -63,28 +63,28 @@ class Access:
     def _refusal(
         self, scope: Scope, hosts: list[str], found: dict[bytes, str], trusted: bool
     ) -> tuple[int, str]:
-        # Only HTTP/1.0 has requests without one: those of simple health checks.
+        # Only HTTP/1.0 requests, those of simple health checks, have no Host.
         if len(hosts) > 1 or (not hosts and scope.get("http_version") == "1.1"):
             return 400, "the request needs one Host header"
-        if hosts and not self._is_ours(hosts[0]):
+        if hosts and not self._is_known_host(hosts[0]):
             return 421, (
-                "the Host is none of this gateway's: add its name to PINTEREST_GATEWAY_HOSTS"
+                "the Host is none of this gateway's names: add it to PINTEREST_GATEWAY_HOSTS"
             )
         if scope["method"] not in _READING and (
             b"origin" in found or found.get(b"sec-fetch-site", "none") not in _OWN_SITE
         ):
-            return 403, "the request comes from a web page: the gateway takes none of those"
+            return 403, "the request comes from a web page: the gateway accepts none from pages"
         if trusted or scope["path"] == "/health":
             return 0, ""
         return 401, (
-            "the gateway wants its token: send it as 'Authorization: Bearer <token>' or "
+            "the gateway requires its token: send it as 'Authorization: Bearer <token>' or "
             "'x-api-key: <token>' (the emulation: set PINTEREST_GATEWAY_TOKEN)"
         )
 
     def _is_sent(self, found: dict[bytes, str]) -> bool:
         scheme, _, bearer = found.get(b"authorization", "").partition(" ")
         given = (bearer.strip() if scheme.lower() == "bearer" else "", found.get(b"x-api-key", ""))
-        # Both are looked at, each for as long as it takes: no time tells how much was right.
+        # Both are compared in constant time: timing must not reveal how much of a token is right.
         matches = [hmac.compare_digest(one.encode("latin-1"), self._token) for one in given]
         return any(matches)
 
@@ -95,7 +95,7 @@ class _Hosts:
         self._parents = tuple(name[1:] for name in self._names if name.startswith("*."))
 
     def include(self, host: str) -> bool:
-        """Whether a Host header, ``name`` or ``name:port``, is one of ours."""
+        """Whether a Host header, ``name`` or ``name:port``, is one of the names."""
         name, _, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
         name = (name or port).lower().removesuffix(".")
         return (

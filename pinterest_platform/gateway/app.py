@@ -1,6 +1,6 @@
 """The gateway as an app, and its topics: routes and answers of Kafka REST v2 for JSON records.
 
-Who may ask is in ``access``, how a body arrives in ``bodies``, the Kinesis half in ``streams``.
+Access control is in ``access``, reading bodies in ``bodies``, the Kinesis half in ``streams``.
 """
 
 import asyncio
@@ -37,8 +37,8 @@ from pinterest_platform.gateway.records import MAX_VALUE_BYTES, Record
 from pinterest_platform.gateway.streams import StreamAccess, Streams
 from pinterest_platform.gateway.topics import Topics
 
-# A look at the landing place writes and lists, which S3 has a price for; without the token anybody
-# may ask at any rate.
+# A check of the landing place writes and lists, which S3 charges for; without the token any client
+# can send requests at any rate.
 HEALTH_SECONDS = 1.0
 
 _NO_ROUTE = (
@@ -66,11 +66,11 @@ def create_app(
     Args:
         topics: where records of topics go; closed with the app.
         names: the only topics that can be posted to.
-        region: of the Kinesis streams; without one, what AWS's own configuration says.
+        region: of the Kinesis streams; without one, that of AWS's own configuration.
         streams: the platform's own.
-        stream_access: to which streams, and what for.
-        hosts: names under which clients may ask, besides addresses and localhost.
-        token: that clients must send; without one, everybody may ask.
+        stream_access: which streams clients may use, and for which operations.
+        hosts: names that a Host may have, besides addresses and localhost.
+        token: that clients must send; without one, every client has access.
         max_body_bytes: a longer body is answered 413.
         max_value_bytes: a record with a longer value, as compact UTF-8 JSON, is answered 413.
         body_seconds: a body that takes longer to arrive is answered 408.
@@ -105,7 +105,7 @@ def create_app(
             RestError: _answer_rest_error,
             PlatformError: _answer_unavailable,
             HTTPException: _answer_http_exception,
-            ClientDisconnect: _answer_nobody,
+            ClientDisconnect: _answer_disconnected,
             Exception: _answer_unexpected,
         },
         lifespan=lifespan,
@@ -124,8 +124,8 @@ class _Gateway:
         self._bodies = bodies
         self._max_value_bytes = max_value_bytes
         self._names = sorted(names)
-        self._looking: asyncio.Task[PlatformError | None] | None = None
-        self._looked = float("-inf")
+        self._check: asyncio.Task[PlatformError | None] | None = None
+        self._checked = float("-inf")
         # Records without a key go round robin by request, not by record, so that one request
         # becomes one object; Kafka's producer keeps a batch together in the same way.
         self._turns = {name: itertools.count() for name in self._names}
@@ -135,26 +135,24 @@ class _Gateway:
         trouble = await self._trouble(0 if trusted else HEALTH_SECONDS)
         if trouble is None:
             return JSONResponse({"status": "ok"} | ({"topics": self._names} if trusted else {}))
-        said = {"status": "unavailable", "error_code": UNAVAILABLE}
+        report = {"status": "unavailable", "error_code": UNAVAILABLE}
         # The reason names the landing place or the brokers.
-        said |= {"message": str(trouble)} if trusted else {}
-        return JSONResponse(said, 503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+        report |= {"message": str(trouble)} if trusted else {}
+        return JSONResponse(report, 503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
     async def _trouble(self, age: float) -> PlatformError | None:
-        """Why records could not be appended, seen so many seconds ago at most."""
-        if self._looking is None or (
-            self._looking.done() and time.monotonic() >= self._looked + age
-        ):
-            self._looking = asyncio.ensure_future(self._look())
-        return await asyncio.shield(self._looking)
+        """Why records cannot be appended; the answer is ``age`` seconds old at most."""
+        if self._check is None or (self._check.done() and time.monotonic() >= self._checked + age):
+            self._check = asyncio.ensure_future(self._run_check())
+        return await asyncio.shield(self._check)
 
-    async def _look(self) -> PlatformError | None:
+    async def _run_check(self) -> PlatformError | None:
         try:
             await self._topics.check()
         except PlatformError as error:
             return error
         finally:
-            self._looked = time.monotonic()
+            self._checked = time.monotonic()
         return None
 
     async def list_topics(self, _: Request) -> Response:
@@ -195,14 +193,14 @@ class _Gateway:
                 self._topics.append(topic, partition, [parsed[index] for index in chosen])
                 for partition, chosen in indexes.items()
             ),
-            # All are waited for: a failure in one partition must not leave the others unobserved.
+            # Wait for all: a failure in one partition must not leave the others unobserved.
             return_exceptions=True,
         )
         offsets: dict[int, dict[str, int]] = {}
         for (partition, chosen), result in zip(indexes.items(), appended, strict=True):
             if isinstance(result, BaseException):
                 # The whole request is refused even if other partitions have their records
-                # already: a client that only looks at the status must not lose any.
+                # already: a client that only checks the status must not lose any.
                 raise result
             for offset, index in zip(result, chosen, strict=True):
                 offsets[index] = {"offset": offset, "partition": partition}
@@ -211,9 +209,9 @@ class _Gateway:
     def _choose_partitions(
         self, topic: str, partitions: int, parsed: Sequence[Record]
     ) -> Iterator[int]:
-        """The asked one; else by the key's compact JSON; else the turn of this request.
+        """The requested one; else by the key's compact JSON; else the turn of this request.
 
-        By the key as librdkafka's ``consistent`` partitioner does it.
+        The key is hashed as by librdkafka's ``consistent`` partitioner.
         """
         for index, record in enumerate(parsed):
             if record.partition is not None and not 0 <= record.partition < partitions:
@@ -239,7 +237,7 @@ class _Gateway:
             raise RestError(
                 404,
                 f"topic not found: here are {', '.join(self._names)} "
-                "(PINTEREST_ID sets what they begin with)",
+                "(PINTEREST_ID sets their prefix)",
                 code=TOPIC_NOT_FOUND,
             )
         return topic
@@ -273,7 +271,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     return answer(request.scope["path"], error.status_code, message, headers=error.headers)
 
 
-async def _answer_nobody(_: Request, __: Exception) -> Response:
+async def _answer_disconnected(_: Request, __: Exception) -> Response:
     return Response(status_code=400)
 
 

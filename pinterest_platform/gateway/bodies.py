@@ -1,4 +1,4 @@
-"""How a request's body arrives: how long, how large, how many at once, and parsed aside."""
+"""Reading request bodies: limits on time, size and number at once, and parsing in threads."""
 
 import asyncio
 import gc
@@ -18,8 +18,8 @@ T = TypeVar("T")
 # The payload limit of Amazon API Gateway, which stands before the REST proxy in AWS.
 MAX_BODY_BYTES = 10 * 1024 * 1024
 
-# A client that is still sending when it is refused does not look for the answer: so the rest of
-# its body is read and thrown away, up to this many times the limit.
+# A client that is still sending does not read the answer: so the rest of a refused body is read
+# and thrown away, up to this many times the limit.
 DISCARDED_BODIES = 4
 
 # Less than a stopping gateway waits for its requests, so that a client which stalls in the middle
@@ -33,7 +33,7 @@ PARSED_ASIDE_BYTES = 64 * 1024
 # durable: four of the largest. A gateway has 512 MiB in deploy/ and infra/.
 MAX_HELD_BYTES = 40 * 1024 * 1024
 
-# How long a body waits for its turn among those; then its client is asked to come again.
+# How long a body waits for room among those; then the answer is 503.
 TURN_SECONDS = 2.0
 
 # Python objects of hostile JSON take 25 times its bytes, so one of the largest is parsed at a time.
@@ -61,11 +61,11 @@ class Bodies:
 
     @asynccontextmanager
     async def read(self, request: Request, parse: Callable[[bytes], T]) -> AsyncIterator[T]:
-        """The body as ``parse`` understands it; it counts as held until the block ends.
+        """The body, parsed by ``parse``; its bytes count as held until the block ends.
 
         Raises:
-            RestError: 408, 413, 415 or 503 when the body cannot be taken; whatever ``parse``
-                raises.
+            RestError: 408, 413, 415 or 503 when the body cannot be taken; also any error of
+                ``parse``.
         """
         if request.headers.get("content-encoding", "identity") != "identity":
             raise RestError(415, "a body with a Content-Encoding is not read: send it uncompressed")
@@ -88,7 +88,7 @@ class Bodies:
             self._room.give_back(taken)
 
     def _announced(self, request: Request) -> int:
-        """The body's length as its client says; the largest without a word of it."""
+        """The length in Content-Length; the largest allowed for a chunked body."""
         if "transfer-encoding" in request.headers:
             return self._max_bytes
         return int(request.headers.get("content-length") or 0)
@@ -101,22 +101,22 @@ class Bodies:
             return await loop.run_in_executor(self._threads, parse, body)
         await self._alone.acquire()
         started = time.monotonic()
-        # Python's collector looks through what is being made again and again, for five times as
-        # long and while all other threads wait; JSON has no cycles.
+        # Python's collector would scan the growing objects again and again, which takes five times
+        # as long and blocks all other threads; JSON has no cycles.
         gc.disable()
         try:
             return await loop.run_in_executor(self._threads, parse, body)
         finally:
             gc.enable()
-            # One value of 10 MB keeps all threads from Python for a quarter of a second: before the
-            # next one, others have as much.
+            # One value of 10 MB blocks all threads for a quarter of a second: before the next one,
+            # the others get as much time.
             loop.call_later(time.monotonic() - started, self._alone.release)
 
     async def _arrived(self, request: Request, *, keep: bool = True) -> bytes:
         """All of the body; of one that is not kept, or too long, the bytes are thrown away."""
         body = bytearray()
         size = 0
-        # What is left of a body cannot be told from a next request: the connection ends with it.
+        # The rest of a body cannot be told from a next request: the connection ends with it.
         close = {"Connection": "close"}
         try:
             async with asyncio.timeout(self._seconds):
@@ -142,14 +142,14 @@ class Bodies:
 
 
 class _Room:
-    """Bytes that may be held at once, given to those who wait in the order of their coming."""
+    """Bytes that may be held at once, given to waiting requests in the order of their arrival."""
 
     def __init__(self, size: int) -> None:
         self._free = size
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def take(self, size: int) -> bool:
-        """Whether so many bytes became free in time."""
+        """Reserve bytes; False when too few became free in time."""
         if not size or (not self._waiting and size <= self._free):
             self._free -= size
             return True
@@ -171,7 +171,7 @@ class _Room:
         return True
 
     def give_back(self, size: int) -> None:
-        """Let others have these bytes."""
+        """Free reserved bytes."""
         self._free += size
         self._hand_out()
 

@@ -1,4 +1,4 @@
-"""What the gateway answers when it cannot do what was asked: HTTP status, error code, message.
+"""The gateway's error answers: HTTP status, error code, message.
 
 Source of the numeric codes: Confluent REST Proxy v2 (API reference) and its KafkaExceptionMapper.
 """
@@ -19,10 +19,10 @@ PARTITION_NOT_FOUND = 40402
 NOT_AUTHORIZED = 40301
 # The mapper's BROKER_NOT_AVAILABLE, the one code of its list that goes with HTTP status 503.
 UNAVAILABLE = 50302
-# Not of its list, which has nothing for 504; numbered likewise.
+# The list has no code for 504; this one is numbered likewise.
 KAFKA_TIMEOUT = 50401
 
-# AWS's names for what is wrong with a request before Kinesis has seen it.
+# AWS's names for errors of a request that did not reach Kinesis.
 _AWS_NAMES = {
     400: "SerializationException",
     401: "UnrecognizedClientException",
@@ -69,10 +69,10 @@ def answer(
     code: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """An error in the form of the path's API: as AWS words them below /streams, else as Kafka REST.
+    """An error in the form of the path's API: AWS's below /streams, else Kafka REST's.
 
     Args:
-        path: asked for.
+        path: of the request; an unknown one, empty.
         status: of HTTP.
         message: one line.
         code: of Kafka REST, where it is not the status.

@@ -19,7 +19,7 @@ def _visible(character: str) -> str:
     return character if character.isprintable() else ascii(character)[1:-1]
 
 
-# What uvicorn is told. The root's loggers are those of asyncio and of the libraries.
+# uvicorn's log_config. asyncio and the libraries log to the root.
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,

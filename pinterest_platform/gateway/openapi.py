@@ -21,13 +21,13 @@ _REASONS = {
     408: "The request took too long to arrive.",
     413: "The body or a record is too long, or there are too many records.",
     415: "Another Content-Type, or a Content-Encoding.",
-    421: "The Host is none of this gateway's.",
+    421: "The Host is none of this gateway's names.",
     422: "JSON of another form.",
     429: "Kinesis asks for fewer requests.",
     431: "The headers are too long.",
     500: "The gateway or Kinesis failed.",
-    502: "What answered is not Kinesis.",
-    503: "Busy, or what stands behind cannot be used: send it again after Retry-After seconds.",
+    502: "The answer is not from Kinesis.",
+    503: "Busy or unavailable: send the request again after Retry-After seconds.",
     504: "No acknowledgement in time: the records may be kept or not.",
 }
 _ALWAYS = (400, 401, 403, 408, 421, 431, 500, 503)
@@ -174,7 +174,7 @@ def describe(topics: Collection[str], streams: Collection[str] | None, *, guarde
 
     Args:
         topics: that can be posted to.
-        streams: that can be asked for; None for any.
+        streams: the allowed ones; None for any.
         guarded: whether a token is wanted.
     """
     topic = _parameter("topic", {"enum": sorted(topics)})
@@ -270,7 +270,7 @@ def _operation(
     refusal: Json = {KAFKA_TYPE: {"schema": _schema("KafkaError")}}
     if error == "AwsError":
         refusal = {}
-    # What is refused before its route is known has no form of the route's.
+    # A request that is refused before its path has arrived gets the form of Kafka REST.
     refusal[JSON_TYPE] = {"schema": {"anyOf": [_schema("AwsError"), _schema("KafkaError")]}}
     if answer == "Health":
         refusal[JSON_TYPE] = {"schema": {"anyOf": [_schema("Health"), _schema("KafkaError")]}}

@@ -1,4 +1,4 @@
-"""Who may ask the gateway, under which name, and for which streams."""
+"""Access to the gateway: the token, the Host, web pages, and the allowed streams."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""What a client may do to a connection, and when the gateway gives it up."""
+"""Limits of a connection, and rude clients."""
 
 import asyncio
 import http.client
@@ -40,7 +40,7 @@ POST = HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(RECORD), RECORD)
 
 
 class Client:
-    """A connection that says what it likes."""
+    """A raw connection that may send anything."""
 
     def __init__(self, url: str) -> None:
         host, port = url.removeprefix("http://").split(":")
@@ -118,7 +118,7 @@ def serve() -> Iterator[Callable[..., str]]:
 
 
 async def hello(scope: Any, receive: Any, send: Any) -> None:
-    """Answers without a look at the body."""
+    """Answers without reading the body."""
     await send(
         {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]}
     )

@@ -13,7 +13,7 @@ from pinterest_platform.gateway.bodies import MAX_BODY_BYTES
 from pinterest_platform.gateway.records import MAX_RECORDS
 from pinterest_platform_tests.gateway.conftest import Gateway
 
-# What deploy/ and infra/ give a gateway.
+# The memory of a gateway in deploy/ and infra/.
 MEMORY_MIB = 512
 
 RECORD = b'{"value":{"a":"' + b"x" * 1100 + b'"}}'
