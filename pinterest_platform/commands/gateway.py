@@ -146,7 +146,7 @@ def _topics(configured: Settings, partitions: int) -> Topics:
     names = configured.topics.values()
     if configured.kafka_bootstrap:
         try:
-            # An extra, which who has no Kafka does not need.
+            # An extra: without Kafka it need not be installed.
             from pinterest_platform.gateway.kafka import KafkaTopics  # noqa: PLC0415
             from pinterest_platform.kafka import client_config  # noqa: PLC0415
         except ImportError:
