@@ -105,7 +105,7 @@ def _analytics_are_old(instance: DagsterInstance) -> bool:
 
 
 def _has_lost_rows(lake: Lake, instance: DagsterInstance, table: Table) -> bool:
-    """Whether a table has not the rows any more that it had when Dagster saw it made."""
+    """Whether the table's row count differs from its last materialization, or it cannot be read."""
     event = instance.get_latest_materialization_event(asset_key(table.full_name))
     made = event.asset_materialization if event else None
     if made is None:

@@ -1,4 +1,4 @@
-"""This machine is reached without the proxy of the environment, and URLs show no user."""
+"""Requests to this machine bypass the proxy, and messages show no user names from URLs."""
 
 import os
 

@@ -16,7 +16,7 @@ _ACTED_ON_IN_LINES = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_TURNS}]")
 
 
 def take_every_character() -> None:
-    """Let standard output and error replace what they cannot hold, instead of raising.
+    """Replace characters that standard output and error cannot encode, instead of raising.
 
     What is no terminal, a file or a pipe, gets UTF-8, unless PYTHONIOENCODING asks for something
     else.
