@@ -48,6 +48,11 @@ class Deployment:
             (folder / "dagster" / name).write_bytes((DEPLOY / name).read_bytes())
 
     @property
+    def dagster_home(self) -> Path:
+        """The home of Dagster."""
+        return self._folder / "dagster"
+
+    @property
     def url(self) -> str:
         """Where the webserver is."""
         return f"http://127.0.0.1:{self._ports['3000']}"

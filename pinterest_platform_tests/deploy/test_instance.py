@@ -1,7 +1,8 @@
 """The deployment at work: the processes of compose.yaml over a real Postgres and a real S3 API."""
 
+import fcntl
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -89,6 +90,13 @@ class Place:
         """The status of each of some runs."""
         runs = self.runs()
         return [runs[run_id][0] for run_id in run_ids]
+
+    @contextmanager
+    def busy(self, step: str) -> Iterator[None]:
+        """Hold the lock of a step's tables, so that no run of the step ends within the block."""
+        with (self.running.dagster_home / "storage" / f"{step}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def has(self, status: str, *run_ids: str) -> Callable[[], bool]:
         """Whether all of the runs have this status."""
@@ -235,9 +243,10 @@ def test_after_postgres_was_killed_the_webserver_answers_with_all_that_there_was
 
 @pytest.mark.usefixtures("first")
 def test_a_run_whose_code_server_was_replaced_is_tried_again(place: Place) -> None:
-    run = place.launch(LAST, ["raw/pin"])
-    place.running.until(place.has("STARTED", run), "a run at work")
-    place.running.kill("code-server")
+    with place.busy("raw_batch"):
+        run = place.launch(LAST, ["raw/pin"])
+        place.running.until(place.has("STARTED", run), "a run at work")
+        place.running.kill("code-server")
     place.running.start("code-server")
     place.running.until(place.retried(run), "a second attempt and its end")
     assert place.statuses([run]) == ["FAILURE"]
@@ -247,11 +256,12 @@ def test_a_run_whose_code_server_was_replaced_is_tried_again(place: Place) -> No
 @pytest.mark.usefixtures("first")
 def test_runs_outlive_a_code_server_that_is_away_for_longer(place: Place) -> None:
     """One at work is tried again, one in the queue waits: neither is given up meanwhile."""
-    at_work = place.launch(AWAY, ["raw/pin"])
-    place.running.until(place.has("STARTED", at_work), "a run at work")
-    place.running.kill("daemon")
-    waiting = place.launch(WAITING, ["raw/pin"])
-    place.running.kill("code-server")
+    with place.busy("raw_batch"):
+        at_work = place.launch(AWAY, ["raw/pin"])
+        place.running.until(place.has("STARTED", at_work), "a run at work")
+        place.running.kill("daemon")
+        waiting = place.launch(WAITING, ["raw/pin"])
+        place.running.kill("code-server")
     place.running.start("daemon")
 
     def noticed() -> bool:

@@ -109,7 +109,6 @@ def test_an_endpoint_that_cannot_be_reached_is_503_and_topics_go_on(
         ("AWS_REGION", {}, 503, "set AWS_REGION or AWS_DEFAULT_REGION"),
         ("AWS_REGION", {"AWS_DEFAULT_REGION": "us-east-1"}, 200, ""),
         ("AWS_ACCESS_KEY_ID", {}, 403, "there are no AWS credentials"),
-        ("", {"AWS_ENDPOINT_URL": "nowhere"}, 503, "AWS_ENDPOINT_URL"),
         ("", {"AWS_PROFILE": "none-such"}, 503, "none-such"),
     ],
 )
