@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pinterest_platform.emulator.sample import sample
-from pinterest_platform.landing import LandingKey
+from pinterest_platform.ingest.landing.layout import LandingKey
 
 
 def land(folder: Path, posts: int, per_object: int) -> None:

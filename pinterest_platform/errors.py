@@ -34,3 +34,11 @@ class RemoteError(PlatformError):
         super().__init__(message)
         self.url = url
         self.traceback = traceback
+
+
+class Unavailable(PlatformError):
+    """The place where records go cannot be used: the gateway answers 503."""
+
+
+class LandingUnavailable(Unavailable):
+    """The landing place could not be read or written: nothing of the request is acknowledged."""

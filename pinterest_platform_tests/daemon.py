@@ -79,7 +79,7 @@ def running_daemon(pinterest: Pinterest, **settings: str) -> Iterator[Daemon]:
     home = pinterest.home / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
-        shutil.copy(ROOT / "pinterest_platform" / "dagster.yaml", home)
+        shutil.copy(ROOT / "pinterest_platform" / "runs" / "dagster.yaml", home)
     log = pinterest.home / "daemon.log"
     environment: Mapping[str, str] = pinterest.environment | settings | {"DAGSTER_HOME": str(home)}
     command = [sys.executable, "-W", "ignore", "-m", "dagster._daemon", "run"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 
-from pinterest_platform.landing import LandingKey
+from pinterest_platform.ingest.landing.layout import LandingKey
 from pinterest_platform.tables.catalog import OUTPUTS
 from pinterest_platform_tests.landing import as_json, land
 from pinterest_platform_tests.local_aws import CREDENTIALS, client, running_moto

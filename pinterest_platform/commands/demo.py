@@ -14,16 +14,17 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from sqlalchemy import URL, Engine, create_engine
 
-from pinterest_platform import local_aws, processes, runs
+from pinterest_platform import local_aws, processes
 from pinterest_platform.commands.console import as_table, wide_console
 from pinterest_platform.commands.run import materialise
 from pinterest_platform.emulator.seeding import seed_database
 from pinterest_platform.emulator.sending import Sent, emulate
 from pinterest_platform.engines.engine import engine_of
-from pinterest_platform.engines.query import query
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.instance import instance_of
+from pinterest_platform.lake.query import query
 from pinterest_platform.processes import in_environment
+from pinterest_platform.runs import terminal as runs
+from pinterest_platform.runs.instance import instance_of
 from pinterest_platform.settings import Settings, load
 from pinterest_platform.tables.catalog import OUTPUTS
 

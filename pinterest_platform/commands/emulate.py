@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pinterest_platform import settings
+from pinterest_platform.emulator.database import open_source
 from pinterest_platform.emulator.pace import Stop
 from pinterest_platform.emulator.sending import Sent, emulate
-from pinterest_platform.emulator.source import open_source
 
 
 @click.group("emulate")

@@ -11,14 +11,15 @@ import uvicorn
 from starlette.applications import Starlette
 from typing_extensions import override
 
-from pinterest_platform import landing, settings
+from pinterest_platform import settings
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.gateway.app import create_app
 from pinterest_platform.gateway.connections import MAX_CONNECTIONS, Connection, Server
 from pinterest_platform.gateway.log import LandingLog
 from pinterest_platform.gateway.log_lines import LOGGING
-from pinterest_platform.gateway.objects import open_objects
 from pinterest_platform.gateway.topics import Topics
+from pinterest_platform.ingest.landing.layout import open_store
+from pinterest_platform.ingest.landing.objects import open_objects
 from pinterest_platform.settings import Settings
 
 # A request waits for a write of milliseconds, or of seconds when S3 asks to slow down; who stops a
@@ -148,7 +149,7 @@ def _topics(configured: Settings, partitions: int) -> Topics:
         try:
             # An extra: without Kafka it need not be installed.
             from pinterest_platform.gateway.kafka import KafkaTopics  # noqa: PLC0415
-            from pinterest_platform.kafka import client_config  # noqa: PLC0415
+            from pinterest_platform.kafka_client import client_config  # noqa: PLC0415
         except ImportError:
             raise PlatformError(
                 "PINTEREST_KAFKA_BOOTSTRAP needs the extra kafka: "
@@ -160,7 +161,7 @@ def _topics(configured: Settings, partitions: int) -> Topics:
             partitions,
             say=lambda reason: click.echo(reason, err=True),
         )
-    store = landing.open_store(configured.landing, create=True)
+    store = open_store(configured.landing, create=True)
     return LandingLog(open_objects(store), names, partitions)
 
 

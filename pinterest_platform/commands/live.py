@@ -12,10 +12,10 @@ import requests
 
 from pinterest_platform import local_aws, processes
 from pinterest_platform.commands.dagster_dev import HOST, check_free, dagster_dev
+from pinterest_platform.emulator.database import missing_tables, open_source, sqlite_file
 from pinterest_platform.emulator.seeding import seed_database
-from pinterest_platform.emulator.source import missing_tables, open_source, sqlite_file
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.instance import instance_of
+from pinterest_platform.runs.instance import instance_of
 from pinterest_platform.settings import Settings, load
 
 # As many posts as pinterest seed-db makes.

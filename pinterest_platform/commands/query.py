@@ -11,7 +11,7 @@ import pyarrow as pa
 from pinterest_platform.commands.console import as_table, plain, wide_console
 from pinterest_platform.commands.output import for_terminal
 from pinterest_platform.engines.engine import engine_of
-from pinterest_platform.engines.query import query
+from pinterest_platform.lake.query import query
 from pinterest_platform.settings import load
 
 # With the wide forms, which spreadsheets take as well.

@@ -8,11 +8,11 @@ import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
-from pinterest_platform import runs
 from pinterest_platform.commands.console import wide_console
 from pinterest_platform.commands.output import visible
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.instance import instance_of
+from pinterest_platform.runs import terminal as runs
+from pinterest_platform.runs.instance import instance_of
 from pinterest_platform.settings import Settings, load
 
 DAY = click.DateTime(["%Y-%m-%d"])

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from pinterest_platform import settings
+from pinterest_platform.emulator.database import database_name, open_source
 from pinterest_platform.emulator.seeding import seed_database
-from pinterest_platform.emulator.source import database_name, open_source
 
 
 @click.command("seed-db")

@@ -4,12 +4,13 @@ import signal
 
 import click
 
-from pinterest_platform import landing, settings
+from pinterest_platform import settings
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.gateway.chunks import Bounds
-from pinterest_platform.gateway.objects import open_objects
-from pinterest_platform.gateway.sink import Sink
-from pinterest_platform.kafka import client_config, sink_group
+from pinterest_platform.ingest.landing.layout import open_store
+from pinterest_platform.ingest.landing.objects import open_objects
+from pinterest_platform.kafka_client import client_config, sink_group
+from pinterest_platform.sink.chunks import Bounds
+from pinterest_platform.sink.task import Sink
 
 
 @click.command(name="sink")
@@ -38,7 +39,7 @@ def command(records: int, seconds: float) -> None:
             "there is no Kafka to read from: set PINTEREST_KAFKA_BOOTSTRAP to host:port (without "
             "Kafka the gateway writes landing objects itself)"
         )
-    objects = open_objects(landing.open_store(configured.landing, create=True))
+    objects = open_objects(open_store(configured.landing, create=True))
     names = configured.topics.values()
     sink = Sink(
         client_config(configured),

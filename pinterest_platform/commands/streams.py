@@ -5,7 +5,7 @@ import json
 import click
 
 from pinterest_platform import settings
-from pinterest_platform.gateway.kinesis import Kinesis
+from pinterest_platform.gateway.stream_client import Kinesis
 
 
 @click.group("streams")

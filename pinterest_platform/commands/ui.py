@@ -9,7 +9,7 @@ import click
 
 from pinterest_platform import processes
 from pinterest_platform.commands.dagster_dev import check_free, dagster_dev
-from pinterest_platform.instance import instance_of
+from pinterest_platform.runs.instance import instance_of
 from pinterest_platform.settings import load
 
 # That Dagster died is noticed within half a second.

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import dagster as dg
 
+from pinterest_platform.build.request import Checked, Made, NotMade, Outcome, Request, told
 from pinterest_platform.defs.resources import EngineResource
-from pinterest_platform.engines.request import Checked, Made, NotMade, Outcome, Request, told
 from pinterest_platform.errors import PlatformError, RemoteError
-from pinterest_platform.launcher import PROCESS_TAG
+from pinterest_platform.runs.launcher import PROCESS_TAG
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Table
 

@@ -9,11 +9,11 @@ import dagster as dg
 from pydantic import PrivateAttr
 from typing_extensions import override
 
+from pinterest_platform.build.request import Outcome, Places, Request
 from pinterest_platform.engines.databricks.messages import Access
 from pinterest_platform.engines.engine import Engine
-from pinterest_platform.engines.places import places_of
-from pinterest_platform.engines.request import Outcome, Places, Request
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.places import places_of
 from pinterest_platform.settings import Settings
 
 if TYPE_CHECKING:

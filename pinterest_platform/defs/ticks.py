@@ -4,17 +4,15 @@ How a channel finds what is new lives with the channel, in ``landing/`` and ``st
 """
 
 import hashlib
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import dagster as dg
 
 from pinterest_platform.defs.layers import REACHED, asset_key
 from pinterest_platform.defs.partitions import days_of, tags_of
+from pinterest_platform.ingest.polling import Arrivals
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Table
 
@@ -23,64 +21,7 @@ JOB = "arrivals_to_analytics"
 # What arrives is looked for four times a minute: the run that carries it on takes about as long.
 INTERVAL_SECONDS = 15
 
-# After so long a tick asks for nothing further, and goes on with what it has seen once the answers
-# that it still waits for are there, or are late. It must end within 30 s; what remains of them is
-# for a busy instance.
-BUDGET_SECONDS = 15.0
-_LATE_SECONDS = 10.0
-
-# A partition or shard costs a request or two of some 50 ms, so that in its time a tick can look at
-# thousands of them.
-LOOKS_AT_ONCE = 32
-
 _ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
-
-K = TypeVar("K")
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class News:
-    """What is new of a topic or stream: how many objects or records, and when they arrived."""
-
-    count: int
-    bytes: int
-    days: frozenset[date]  # UTC dates of arrival
-    newest: datetime
-
-    def __add__(self, other: "News") -> "News":
-        return News(
-            self.count + other.count,
-            self.bytes + other.bytes,
-            self.days | other.days,
-            max(self.newest, other.newest),
-        )
-
-
-def at_once(
-    looks: Mapping[K, Callable[[], T]], deadline: float
-) -> tuple[dict[K, T], list[BaseException]]:
-    """Look at many places at once; who has no answer ten seconds after the deadline is left alone.
-
-    Args:
-        looks: each ends by itself after the deadline, with what it has seen.
-        deadline: as ``time.monotonic`` tells the time.
-
-    Returns:
-        What was answered, and the errors that were met.
-    """
-    threads = ThreadPoolExecutor(LOOKS_AT_ONCE)
-    futures = {key: threads.submit(look) for key, look in looks.items()}
-    done, _ = wait(futures.values(), timeout=max(0.0, deadline + _LATE_SECONDS - time.monotonic()))
-    # Who hangs ends by the patience of its own client; the tick does not wait for it.
-    threads.shutdown(wait=False, cancel_futures=True)
-    errors = [error for future in done if (error := future.exception()) is not None]
-    answers = {
-        key: future.result()
-        for key, future in futures.items()
-        if future in done and future.exception() is None
-    }
-    return answers, errors
 
 
 def reached(
@@ -113,7 +54,7 @@ def _was_whole(instance: dg.DagsterInstance, run_id: str) -> bool:
 
 def result(
     context: dg.SensorEvaluationContext,
-    news: Mapping[dg.AssetKey, News],
+    news: Mapping[dg.AssetKey, Arrivals],
     cursor: str,
     *,
     held: Collection[dg.AssetKey],
@@ -128,7 +69,7 @@ def result(
         cursor: what has been seen once the run is asked for.
         held: those whose news has all been carried on already, by a run that something else
             started: the other sensor, mostly.
-        counted: what News.count counts, in one word.
+        counted: what Arrivals.count counts, in one word.
         looked_at: what the tick looked at, for the reason to ask for nothing.
     """
     now = datetime.now(UTC)
@@ -177,7 +118,7 @@ def _span(days: Collection[date]) -> str:
     return str(first) if first == last else f"{first} to {last}"
 
 
-def _observed(key: dg.AssetKey, new: News, counted: str, now: datetime) -> dg.AssetObservation:
+def _observed(key: dg.AssetKey, new: Arrivals, counted: str, now: datetime) -> dg.AssetObservation:
     return dg.AssetObservation(
         key,
         metadata={

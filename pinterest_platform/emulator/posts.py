@@ -11,8 +11,7 @@ from math import isfinite
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.engine import RowMapping
 
-from pinterest_platform.emulator.pace import Stop
-from pinterest_platform.emulator.source import (
+from pinterest_platform.emulator.database import (
     KEYS,
     TABLES,
     DatabaseAway,
@@ -21,6 +20,7 @@ from pinterest_platform.emulator.source import (
     missing_tables,
     sqlite_file,
 )
+from pinterest_platform.emulator.pace import Stop
 from pinterest_platform.errors import PlatformError
 
 # How long a database that went away is waited for: a restart takes half a minute, a failover in RDS

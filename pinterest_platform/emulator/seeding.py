@@ -4,8 +4,7 @@ from itertools import islice
 
 from sqlalchemy import Connection, Engine, delete, exists, func, insert, or_, select
 
-from pinterest_platform.emulator.sample import SAMPLE_ID, sample
-from pinterest_platform.emulator.source import (
+from pinterest_platform.emulator.database import (
     KEYS,
     TABLES,
     database_errors,
@@ -15,6 +14,7 @@ from pinterest_platform.emulator.source import (
     pinterest_data,
     sqlite_file,
 )
+from pinterest_platform.emulator.sample import SAMPLE_ID, sample
 from pinterest_platform.errors import PlatformError
 
 # Rows an INSERT carries: about 500 KB of text, below the 1 MB at which PyMySQL cuts a statement

@@ -8,6 +8,7 @@ from typing import Literal
 
 from sqlalchemy import Engine
 
+from pinterest_platform.emulator.database import TABLES
 from pinterest_platform.emulator.gateway_session import (
     BACKOFF_S,
     RETRIES,
@@ -19,7 +20,6 @@ from pinterest_platform.emulator.pace import Stop, due
 from pinterest_platform.emulator.posts import Post
 from pinterest_platform.emulator.posts import posts as pick_posts
 from pinterest_platform.emulator.rest_proxy import RestProxy
-from pinterest_platform.emulator.source import TABLES
 from pinterest_platform.errors import PlatformError
 
 # Distinct problems that are told. A gateway that puts a request id into every message would

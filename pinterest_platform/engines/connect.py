@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 from pyspark.errors import PySparkException, PySparkValueError
 from pyspark.sql import SparkSession
 
-from pinterest_platform.engines.faults import first_line
 from pinterest_platform.engines.sail import closing, quiet_client
 from pinterest_platform.engines.session import configure, kept_open, opened
-from pinterest_platform.engines.spool import SPOOL
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.folders import temporary_folder
+from pinterest_platform.lake.faults import first_line
+from pinterest_platform.lake.spool import SPOOL
 from pinterest_platform.network import has_proxy, is_this_machine
 
 # What a URL without a port means (pyspark, DefaultChannelBuilder).

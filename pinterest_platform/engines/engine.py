@@ -8,14 +8,14 @@ from typing import Self
 
 from pyspark.sql import SparkSession
 
-from pinterest_platform.engines.build import build
+from pinterest_platform.build.request import Outcome, Places, Request
+from pinterest_platform.build.tables import build
 from pinterest_platform.engines.connect import connect_session, is_on_this_machine
-from pinterest_platform.engines.places import places_of
-from pinterest_platform.engines.request import Outcome, Places, Request
 from pinterest_platform.engines.sail import sail_session
 from pinterest_platform.engines.spark import spark_session
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.folders import is_folder, is_plain
+from pinterest_platform.places import places_of
 from pinterest_platform.settings import Settings
 
 

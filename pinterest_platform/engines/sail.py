@@ -10,8 +10,8 @@ from pysail.spark import SparkConnectServer
 from pyspark.sql import SparkSession
 
 from pinterest_platform.engines.session import kept_open, opened
-from pinterest_platform.engines.spool import SPOOL
 from pinterest_platform.folders import temporary_folder
+from pinterest_platform.lake.spool import SPOOL
 
 # Closing takes milliseconds.
 CLOSE_SECONDS = 5

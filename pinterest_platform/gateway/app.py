@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.gateway import records
+from pinterest_platform.gateway import topic_bodies
 from pinterest_platform.gateway.access import Access
 from pinterest_platform.gateway.bodies import BODY_SECONDS, MAX_BODY_BYTES, Bodies
 from pinterest_platform.gateway.errors import (
@@ -33,8 +33,8 @@ from pinterest_platform.gateway.errors import (
     answer,
 )
 from pinterest_platform.gateway.openapi import RECORDS_TYPE, describe
-from pinterest_platform.gateway.records import MAX_VALUE_BYTES, Record
 from pinterest_platform.gateway.streams import StreamAccess, Streams
+from pinterest_platform.gateway.topic_bodies import MAX_VALUE_BYTES, Record
 from pinterest_platform.gateway.topics import Topics
 
 # A check of the landing place writes and lists, which S3 charges for; without the token any client
@@ -177,7 +177,7 @@ class _Gateway:
         _check_content_type(request)
         topic = self._known_topic(request)
         async with self._bodies.read(
-            request, lambda body: records.parse(body, self._max_value_bytes)
+            request, lambda body: topic_bodies.parse(body, self._max_value_bytes)
         ) as parsed:
             offsets = await self._append(topic, parsed)
         acknowledged = {"key_schema_id": None, "offsets": offsets, "value_schema_id": None}

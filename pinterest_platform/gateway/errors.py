@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import Unavailable
 
 KAFKA_TYPE = "application/vnd.kafka.v2+json"
 JSON_TYPE = "application/json"
@@ -87,13 +87,5 @@ def answer(
     return Response(text, status, headers, media_type)
 
 
-class Unavailable(PlatformError):
-    """The place where records go cannot be used: answered 503."""
-
-
 class KafkaUnavailable(Unavailable):
     """The brokers cannot be reached, or refuse: nothing of the request is acknowledged."""
-
-
-class LandingUnavailable(Unavailable):
-    """The landing place could not be read or written: nothing of the request is acknowledged."""

@@ -22,8 +22,8 @@ from pinterest_platform.gateway.errors import (
     KafkaUnavailable,
     RestError,
 )
-from pinterest_platform.gateway.records import MAX_VALUE_BYTES, Record
-from pinterest_platform.kafka import REQUEST_SECONDS, quiet, reason_of
+from pinterest_platform.gateway.topic_bodies import MAX_VALUE_BYTES, Record
+from pinterest_platform.kafka_client import REQUEST_SECONDS, quiet, reason_of
 
 # How long a record may wait for its acknowledgement: a broker that went has its successors within
 # seconds, and API Gateway gives up on us after 29 s.

@@ -10,16 +10,15 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from pinterest_platform.errors import PlatformError
-from pinterest_platform.gateway.errors import LandingUnavailable
-from pinterest_platform.gateway.objects import Objects
-from pinterest_platform.gateway.records import Record
-from pinterest_platform.landing import LandingKey
-
-# An object is held in memory by whoever writes or reads it. 10,000 records is what a Confluent S3
-# sink is usually told to put in one (flush.size), 8 MiB is one S3 request well within its timeout.
-MAX_GROUP_RECORDS = 10_000
-MAX_GROUP_BYTES = 8 * 1024 * 1024
+from pinterest_platform.errors import LandingUnavailable, PlatformError
+from pinterest_platform.gateway.topic_bodies import Record
+from pinterest_platform.ingest.landing.layout import LandingKey
+from pinterest_platform.ingest.landing.objects import (
+    MAX_OBJECT_BYTES,
+    MAX_OBJECT_RECORDS,
+    MAX_THREADS,
+    Objects,
+)
 
 # What may wait for one partition while a write hangs: Kafka's producer's default buffer.memory.
 MAX_WAITING_BYTES = 32 * 1024 * 1024
@@ -31,9 +30,6 @@ COLLISION_SECONDS = 30.0
 # it is further ahead, looking for the last object is cheaper; then this many doubles, because a
 # busy gateway gets ahead during the look, too.
 FOLLOWED_OBJECTS = 8
-
-# Enough to keep a folder or a bucket busy; a partition waits when all threads are at work.
-MAX_THREADS = 16
 
 
 @dataclass(frozen=True)
@@ -150,7 +146,7 @@ class _PartitionLog:
             records += len(self._waiting[0].lines)
             size += self._waiting[0].size
             # A request that is over the bounds by itself becomes an object by itself.
-            if group and (records > MAX_GROUP_RECORDS or size > MAX_GROUP_BYTES):
+            if group and (records > MAX_OBJECT_RECORDS or size > MAX_OBJECT_BYTES):
                 break
             group.append(self._waiting.popleft())
             self._waiting_bytes -= group[-1].size

@@ -5,9 +5,9 @@ from importlib.metadata import version
 from typing import Any
 
 from pinterest_platform.gateway.errors import JSON_TYPE, KAFKA_TYPE
-from pinterest_platform.gateway.records import MAX_RECORDS
 from pinterest_platform.gateway.stream_bodies import MAX_PARTITION_KEY
 from pinterest_platform.gateway.stream_bodies import MAX_RECORDS as MAX_STREAM_RECORDS
+from pinterest_platform.gateway.topic_bodies import MAX_RECORDS
 
 RECORDS_TYPE = "application/vnd.kafka.json.v2+json"
 

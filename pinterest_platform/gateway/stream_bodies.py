@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
 from pinterest_platform.errors import StreamError
-from pinterest_platform.gateway.json_text import JsonText, compact
+from pinterest_platform.gateway.json_values import JsonText
+from pinterest_platform.ingest.landing.lines import compact
 
 # Kinesis Data Streams, PutRecord: data and partition key together, by default (a stream can be
 # configured to take more; what API Gateway passes on would then be the limit).

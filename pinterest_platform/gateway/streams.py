@@ -23,14 +23,14 @@ from pinterest_platform.gateway.errors import (
 from pinterest_platform.gateway.stream_bodies import parse_record, parse_records, parse_shards
 
 if TYPE_CHECKING:
-    from pinterest_platform.gateway.kinesis import Kinesis
+    from pinterest_platform.gateway.stream_client import Kinesis
 
 # Requests to Kinesis at once. It answers in 10 to 20 ms: so these are a thousand requests a second,
 # more than one gateway process reads.
 THREADS = 16
 
 # How long a request waits for its turn; longer means that Kinesis hangs, and that who waits would
-# be given up on before there is an answer (see pinterest_platform.kinesis).
+# be given up on before there is an answer (see pinterest_platform.ingest.kinesis.client).
 TURN_SECONDS = 2.0
 
 # What a gateway does with streams: all of an account's; the platform's own; records of those, but
@@ -156,7 +156,7 @@ class Streams:
             if self._kinesis is None:
                 # boto3 would cost every gateway, also those for topics only, 0.08 s of a start of
                 # 0.23 s, and 9 MB; its client another 0.06 s. Measured.
-                from pinterest_platform.gateway.kinesis import Kinesis  # noqa: PLC0415
+                from pinterest_platform.gateway.stream_client import Kinesis  # noqa: PLC0415
 
                 self._kinesis = Kinesis(self._region, THREADS)
             return self._kinesis

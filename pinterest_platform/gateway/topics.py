@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from pinterest_platform.gateway.records import Record
+from pinterest_platform.gateway.topic_bodies import Record
 
 
 class Topics(Protocol):

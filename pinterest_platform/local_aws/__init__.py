@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pinterest_platform import processes
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.gateway.kinesis import Kinesis
+from pinterest_platform.gateway.stream_client import Kinesis
 from pinterest_platform.network import reach_this_machine_directly
 from pinterest_platform.settings import Settings
 

@@ -14,7 +14,7 @@ from typing_extensions import override
 from werkzeug.serving import make_server
 from werkzeug.test import run_wsgi_app
 
-from pinterest_platform.local_aws import kinesis
+from pinterest_platform.local_aws import moto_kinesis
 
 # moto is not safe for threads: two PutRecord at once get one sequence number, and one record is
 # lost.
@@ -26,7 +26,7 @@ _WITHOUT_BODY = ("204", "304")
 
 def serve() -> None:
     """Serve AWS on a free port of this machine, say where on stdout, and go on for ever."""
-    kinesis.correct()
+    moto_kinesis.correct()
     server = make_server(
         "127.0.0.1",
         0,

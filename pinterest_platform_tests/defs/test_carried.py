@@ -9,16 +9,16 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from pinterest_platform import runs
 from pinterest_platform.defs.landing.sensors import landing_arrivals
 from pinterest_platform.defs.streams.sensors import stream_arrivals
-from pinterest_platform.engines.lake import Lake
-from pinterest_platform.instance import instance_of
+from pinterest_platform.lake.delta import Lake
+from pinterest_platform.runs import terminal as runs
+from pinterest_platform.runs.instance import instance_of
 from pinterest_platform.settings import load
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform_tests.defs.ticks import Ticks, counts, days
 from pinterest_platform_tests.kinesis import turned_kinesis
-from pinterest_platform_tests.lake import let_pass
+from pinterest_platform_tests.lake.tampering import let_pass
 from pinterest_platform_tests.landing import geo, land_posts, pin, user
 
 NOW = datetime.now(UTC)

@@ -15,7 +15,7 @@ from dagster._core.definitions.freshness import FreshnessState
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from pinterest_platform.definitions import defs
-from pinterest_platform.launcher import is_alive
+from pinterest_platform.runs.launcher import is_alive
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform_tests.daemon import Daemon, running_daemon
 from pinterest_platform_tests.landing import land_posts

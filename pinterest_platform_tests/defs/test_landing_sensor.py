@@ -12,7 +12,7 @@ import pytest
 
 from pinterest_platform.defs.landing.sensors import landing_arrivals
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.landing import LandingKey
+from pinterest_platform.ingest.landing.layout import LandingKey
 from pinterest_platform_tests.defs.ticks import Ticks, counts, days, skipped
 from pinterest_platform_tests.landing import land, land_posts, pin
 from pinterest_platform_tests.s3_lists import PLACE, S3, running_s3

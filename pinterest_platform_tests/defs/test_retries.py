@@ -9,9 +9,9 @@ import pytest
 
 from pinterest_platform.definitions import defs
 from pinterest_platform.defs import layers
-from pinterest_platform.launcher import PROCESS_TAG
-from pinterest_platform.runs import JOB
-from pinterest_platform_tests.lake import double_a_row
+from pinterest_platform.runs.launcher import PROCESS_TAG
+from pinterest_platform.runs.terminal import JOB
+from pinterest_platform_tests.lake.tampering import double_a_row
 from pinterest_platform_tests.landing import land_posts
 
 NOW = datetime.now(UTC)

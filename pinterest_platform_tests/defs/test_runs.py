@@ -13,7 +13,7 @@ import pytest
 
 from pinterest_platform.tables import raw
 from pinterest_platform.tables.catalog import TABLES
-from pinterest_platform_tests.lake import double_a_row
+from pinterest_platform_tests.lake.tampering import double_a_row
 from pinterest_platform_tests.landing import land, land_posts, pin
 from pinterest_platform_tests.process import BIN, Pinterest
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine, func, insert, select, text, update
 
+from pinterest_platform.emulator.database import TABLES, geolocation_data, pinterest_data, user_data
 from pinterest_platform.emulator.sample import sample
 from pinterest_platform.emulator.seeding import seed_database
-from pinterest_platform.emulator.source import TABLES, geolocation_data, pinterest_data, user_data
 from pinterest_platform.errors import PlatformError
 
 

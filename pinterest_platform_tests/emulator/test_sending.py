@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, delete, update
 
+from pinterest_platform.emulator.database import geolocation_data, pinterest_data
 from pinterest_platform.emulator.gateway_session import GatewaySession
 from pinterest_platform.emulator.pace import Stop, due
 from pinterest_platform.emulator.rest_proxy import RestProxy
 from pinterest_platform.emulator.sending import Sent, emulate
-from pinterest_platform.emulator.source import geolocation_data, pinterest_data
 from pinterest_platform.errors import PlatformError
 from pinterest_platform_tests.emulator.recording_gateway import Answer, RecordingGateway
 

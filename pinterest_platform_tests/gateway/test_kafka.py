@@ -15,7 +15,7 @@ import trustme
 
 from pinterest_platform.gateway.errors import RestError
 from pinterest_platform.gateway.kafka import KafkaTopics
-from pinterest_platform.gateway.records import Record
+from pinterest_platform.gateway.topic_bodies import Record
 from pinterest_platform_tests.gateway.conftest import PIN, Gateway, wait_until
 from pinterest_platform_tests.kafka import PASSWORD, USER, Kafka, kafka
 from pinterest_platform_tests.spark_connect import NO_JAVA, has_java

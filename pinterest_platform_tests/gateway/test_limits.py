@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from pinterest_platform.gateway.bodies import MAX_BODY_BYTES
-from pinterest_platform.gateway.records import MAX_RECORDS
+from pinterest_platform.gateway.topic_bodies import MAX_RECORDS
 from pinterest_platform_tests.gateway.conftest import Gateway
 
 # The memory of a gateway in deploy/ and infra/.

@@ -11,8 +11,8 @@ import requests
 from obstore.store import S3Store
 from typing_extensions import override
 
-from pinterest_platform.gateway.objects import S3Objects
-from pinterest_platform.landing import LandingKey
+from pinterest_platform.ingest.landing.layout import LandingKey
+from pinterest_platform.ingest.landing.objects import S3Objects
 from pinterest_platform_tests.gateway.conftest import PIN, Gateway
 from pinterest_platform_tests.local_aws import CREDENTIALS, client, running_moto
 

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import dagster as dg
 
-from pinterest_platform.defs.landing.cursor import (
+from pinterest_platform.defs.ticks import INTERVAL_SECONDS, JOB, reached, result
+from pinterest_platform.ingest.landing.arrivals import misplaced, reject_undated
+from pinterest_platform.ingest.landing.cursor import (
     is_held,
     new_since,
     news_of,
     read_cursor,
     write_cursor,
 )
-from pinterest_platform.defs.ticks import BUDGET_SECONDS, INTERVAL_SECONDS, JOB, reached, result
-from pinterest_platform.ingest.arrivals import misplaced, reject_undated
-from pinterest_platform.landing import open_store
+from pinterest_platform.ingest.landing.layout import open_store
+from pinterest_platform.ingest.polling import BUDGET_SECONDS
 from pinterest_platform.settings import load
 from pinterest_platform.tables import raw
 

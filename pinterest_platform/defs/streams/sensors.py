@@ -5,23 +5,17 @@ from datetime import date
 
 import dagster as dg
 
-from pinterest_platform.defs.streams.cursor import (
+from pinterest_platform.defs.ticks import INTERVAL_SECONDS, JOB, reached, result
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.ingest.kinesis.client import Connection, is_configured
+from pinterest_platform.ingest.kinesis.cursor import (
     described,
     is_held,
     new_since,
     read_cursor,
     write_cursor,
 )
-from pinterest_platform.defs.ticks import (
-    BUDGET_SECONDS,
-    INTERVAL_SECONDS,
-    JOB,
-    LOOKS_AT_ONCE,
-    reached,
-    result,
-)
-from pinterest_platform.errors import PlatformError
-from pinterest_platform.kinesis import Connection, is_configured
+from pinterest_platform.ingest.polling import BUDGET_SECONDS, REQUESTS_AT_ONCE
 from pinterest_platform.settings import Settings, load
 from pinterest_platform.tables import raw
 
@@ -45,7 +39,7 @@ def stream_arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
             cursor=context.cursor,
         )
     deadline = time.monotonic() + BUDGET_SECONDS
-    kinesis = Connection(settings.aws_region or None, LOOKS_AT_ONCE)
+    kinesis = Connection(settings.aws_region or None, REQUESTS_AT_ONCE)
     found = described(kinesis, list(settings.streams.values()), deadline)
     streams = [stream for stream in found.values() if stream is not None]
     cursor = read_cursor(context.cursor)

@@ -19,6 +19,7 @@ from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service import jobs
 from requests import RequestException
 
+from pinterest_platform.build.request import Outcome, Places, Request
 from pinterest_platform.engines.databricks.compute import Compute, submission
 from pinterest_platform.engines.databricks.messages import (
     END,
@@ -29,7 +30,6 @@ from pinterest_platform.engines.databricks.messages import (
 )
 from pinterest_platform.engines.databricks.volume import RunFolder, Volume
 from pinterest_platform.engines.databricks.wheel import task_wheel
-from pinterest_platform.engines.request import Outcome, Places, Request
 from pinterest_platform.errors import PlatformError, RemoteError
 
 # A run works for minutes; a state is had in a tenth of a second.

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from pinterest_platform.engines.request import Checked, Made, NotMade, Outcome, Places, Request
+from pinterest_platform.build.request import Checked, Made, NotMade, Outcome, Places, Request
 
 # The last message of a task that did all that was asked.
 END = "end"

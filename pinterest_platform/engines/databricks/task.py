@@ -20,13 +20,13 @@ from dagster_pipes import (
 )
 from pyspark.sql import SparkSession
 
-from pinterest_platform.engines.build import build
+from pinterest_platform.build.request import Checked, Outcome, Places, Request, told
+from pinterest_platform.build.tables import build
 from pinterest_platform.engines.databricks.access import access_of, environment_of
 from pinterest_platform.engines.databricks.messages import END, ERROR, Access, asked_of, message_of
-from pinterest_platform.engines.places import places_of
-from pinterest_platform.engines.request import Checked, Outcome, Places, Request, told
 from pinterest_platform.engines.session import configure
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.places import places_of
 from pinterest_platform.settings import load
 from pinterest_platform.tables.catalog import TABLES
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from pinterest_platform.engines.build import build
-from pinterest_platform.engines.lake import Lake, of_days
-from pinterest_platform.engines.request import Checked, Made, Outcome, Places, Request
+from pinterest_platform.build.request import Checked, Made, Outcome, Places, Request
+from pinterest_platform.build.tables import build
+from pinterest_platform.lake.delta import Lake, of_days
 from pinterest_platform.tables.catalog import TABLES, in_schema
 from pinterest_platform_tests.engines.conformance.engine_process import (
     DEADLINE_SECONDS,

@@ -12,7 +12,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.jobs import Run
 from deltalake import DeltaTable
 
-from pinterest_platform.landing import LandingKey
+from pinterest_platform.ingest.landing.layout import LandingKey
 from pinterest_platform_tests.databricks.workspace import Workspace, running_workspace
 from pinterest_platform_tests.landing import as_json
 from pinterest_platform_tests.process import Pinterest

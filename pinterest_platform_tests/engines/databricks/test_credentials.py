@@ -7,7 +7,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from pinterest_platform.landing import LandingKey
+from pinterest_platform.ingest.landing.layout import LandingKey
 from pinterest_platform_tests.databricks.workspace import DEADLINE_SECONDS
 from pinterest_platform_tests.engines.databricks.guarded_aws import GuardedAws, guarded_aws
 from pinterest_platform_tests.engines.databricks.site import Site, running_site

@@ -21,7 +21,7 @@ from pinterest_platform_tests.engines.databricks.site import (
     land,
     running_site,
 )
-from pinterest_platform_tests.lake import double_a_row
+from pinterest_platform_tests.lake.tampering import double_a_row
 from pinterest_platform_tests.landing import pin
 from pinterest_platform_tests.process import Pinterest
 from pinterest_platform_tests.s3_lists import S3

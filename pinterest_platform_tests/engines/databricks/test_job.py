@@ -18,7 +18,7 @@ from databricks.sdk.service.jobs import (
 from deltalake import DeltaTable
 
 from pinterest_platform.engines.databricks.wheel import ENTRY_POINT, PACKAGE
-from pinterest_platform.landing import LandingKey
+from pinterest_platform.ingest.landing.layout import LandingKey
 from pinterest_platform.tables.catalog import OUTPUTS, TABLES
 from pinterest_platform_tests.databricks.conftest import result_of
 from pinterest_platform_tests.engines.databricks.site import (
@@ -26,7 +26,7 @@ from pinterest_platform_tests.engines.databricks.site import (
     instance_of,
     running_site,
 )
-from pinterest_platform_tests.lake import double_a_row
+from pinterest_platform_tests.lake.tampering import double_a_row
 from pinterest_platform_tests.landing import as_json
 from pinterest_platform_tests.local_aws import CREDENTIALS, client, running_moto
 from pinterest_platform_tests.oracle import TABLES as SOURCES

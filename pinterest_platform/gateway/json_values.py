@@ -1,0 +1,100 @@
+"""Walking over JSON text without losing it: each value's own spelling can be kept.
+
+A value is kept as its own text made compact, not as the Python object it parses to: so numbers
+keep every digit and their spelling (1.10, 1e400, -0), and members stay in their order. What a
+body must hold is known elsewhere.
+"""
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from typing import NoReturn
+
+from pinterest_platform.gateway.errors import RestError
+
+_BLANK = re.compile(r"[ \t\n\r]*")
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+class JsonText:
+    """A place in a JSON text that moves on as values are read.
+
+    ``where`` names that place in the error that is raised, RestError 400, when text is not JSON.
+
+    Raises:
+        RestError: 400 when the body is not UTF-8.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self.where = "the body"
+        try:
+            # Windows PowerShell puts a mark before the UTF-8 that it writes.
+            self._text = body.removeprefix(codecs.BOM_UTF8).decode()
+        except UnicodeDecodeError as error:
+            raise RestError(400, f"the body is not UTF-8: see byte {error.start}") from None
+        self._at = 0
+        self._decode = json.JSONDecoder(parse_constant=_no_constant).raw_decode
+
+    def members(self) -> Iterator[str]:
+        """The names of an object's members; the caller reads a value after each."""
+        for _ in self._separated("{", "}"):
+            if self.next() != '"':
+                self._invalid("a name in double quotes is missing")
+            name, _ = self.value()
+            self._take(":")
+            yield str(name)
+
+    def elements(self) -> Iterator[int]:
+        """The indexes of a list's elements; the caller reads a value after each."""
+        yield from self._separated("[", "]")
+
+    def next(self) -> str:
+        """The next character that is not white space; an empty string at the end."""
+        blank = _BLANK.match(self._text, self._at)
+        self._at = blank.end() if blank else self._at
+        return self._text[self._at : self._at + 1]
+
+    def value(self) -> tuple[object, str]:
+        """The next value and its text."""
+        self.next()
+        start = self._at
+        try:
+            value, self._at = self._decode(self._text, start)
+        except json.JSONDecodeError as error:
+            self._at = error.pos
+            self._invalid(error.msg)
+        except RecursionError:
+            self._invalid("nested too deeply")
+        except ValueError as error:
+            # Python refuses to read whole numbers of more than 4300 digits (CVE-2020-10735).
+            too_long = "digits" in str(error)
+            self._invalid("a number of more than 4300 digits" if too_long else str(error))
+        return value, self._text[start : self._at]
+
+    def end(self) -> None:
+        """Check that nothing follows."""
+        if self.next():
+            self._invalid("text after the end")
+
+    def _separated(self, start: str, end: str) -> Iterator[int]:
+        self._take(start)
+        index = 0
+        if self.next() != end:
+            yield index
+            while self.next() == ",":
+                self._take(",")
+                index += 1
+                yield index
+        self._take(end)
+
+    def _take(self, char: str) -> None:
+        if self.next() != char:
+            self._invalid(f"'{char}' is missing")
+        self._at += 1
+
+    def _invalid(self, what: str) -> NoReturn:
+        raise RestError(400, f"{self.where} is not JSON: {what} (at character {self._at})")

@@ -1,0 +1,72 @@
+"""Brings what has arrived into the raw tables, whichever the channel."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from pinterest_platform.build.request import Places, Reached
+from pinterest_platform.errors import PlatformError, StreamError
+from pinterest_platform.ingest.kinesis import pending as streams
+from pinterest_platform.ingest.landing import pending as landing
+from pinterest_platform.ingest.landing.source import BrokenObjectError
+from pinterest_platform.lake.delta import Lake
+from pinterest_platform.tables import raw
+from pinterest_platform.tables.contract import Table
+
+# What the data sources say themselves, by the names that an engine's error repeats.
+_SAID_BY_SOURCES = tuple(f"{error.__name__}: " for error in (BrokenObjectError, StreamError))
+
+
+def ingest(
+    spark: SparkSession, lake: Lake, places: Places, table: Table, days: Sequence[date]
+) -> tuple[dict[str, int], Reached]:
+    """Add what has arrived on ``days`` and is not in the table yet.
+
+    Returns:
+        Facts about what was found, and how far the table then goes; see ``request.Made``.
+
+    Raises:
+        PlatformError: the landing place or Kinesis cannot be read; or an object is broken.
+    """
+    find = streams.find if table in raw.STREAM.values() else landing.find
+    found = find(spark, lake, places, table, days)
+    read = found.rows
+    if read is None:
+        return found.facts, found.reached()
+    ingested_at = datetime.now(UTC)
+
+    def arrived() -> DataFrame:
+        return (
+            read()
+            .withColumn("arrived_at", F.timestamp_micros("arrived_at_micros"))
+            .withColumns({"ingested_at": F.lit(ingested_at), "day": F.to_date("arrived_at")})
+        )
+
+    try:
+        lake.add(table, arrived, days)
+    except PySparkException as error:
+        raise _said_by_source(error) or error from None
+    return found.facts, found.reached()
+
+
+def days_arrived(lake: Lake, places: Places, table: Table) -> set[date]:
+    """The days on which something arrived that the table does not hold.
+
+    Raises:
+        PlatformError: as ``ingest``; or something arrived on a day that cannot be one.
+    """
+    if table in raw.STREAM.values():
+        return streams.days_arrived(lake, places, table)
+    return {arrival.day for arrival in landing.pending(lake, places, table)}
+
+
+def _said_by_source(error: PySparkException) -> PlatformError | None:
+    """What a data source said, taken out of the engine's error."""
+    for line in str(error).splitlines():
+        for marker in _SAID_BY_SOURCES:
+            if marker in line:
+                return PlatformError(line.split(marker, 1)[1].strip())
+    return None

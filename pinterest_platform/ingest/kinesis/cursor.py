@@ -1,0 +1,196 @@
+"""What the ticks of a sensor have seen of the streams, and what is new since.
+
+Of each shard the last sequence number is remembered, and what comes after it is read, nothing else.
+A stream that was deleted and made again is known by its creation time, and read from its start.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from pinterest_platform.errors import PlatformError, StreamError
+from pinterest_platform.ingest.kinesis.client import Connection
+from pinterest_platform.ingest.kinesis.shards import (
+    TRIM_HORIZON,
+    Page,
+    Position,
+    Shard,
+    Stream,
+    describe,
+    pages,
+)
+from pinterest_platform.ingest.polling import Arrivals, at_once
+
+# Of the cursor's text. A tick with a text of another version starts over: what it then asks for is
+# made once more, with the same rows.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A stream by its creation, and of each shard the last sequence number that was seen.
+
+    None stands for a closed shard that was read to its end. A shard that gave nothing yet is not
+    there: it is read from its oldest record, as the children of a reshard are.
+    """
+
+    created_at: str
+    shards: Mapping[str, str | None] = field(default_factory=dict)
+
+
+# By the name of the stream.
+Cursor = Mapping[str, Seen]
+
+
+def read_cursor(text: str | None) -> dict[str, Seen]:
+    """What a tick has written; nothing where there is none or another version's."""
+    written = json.loads(text) if text else {}
+    if written.get("version") != VERSION:
+        return {}
+    return {name: Seen(**seen) for name, seen in written["streams"].items()}
+
+
+def write_cursor(cursor: Cursor) -> str:
+    """The cursor as text."""
+    streams = {
+        name: {"created_at": seen.created_at, "shards": dict(sorted(seen.shards.items()))}
+        for name, seen in sorted(cursor.items())
+    }
+    return json.dumps({"version": VERSION, "streams": streams}, separators=(",", ":"))
+
+
+def is_held(before: Cursor, seen: Cursor, stream: str, reached: Mapping[str, str]) -> bool:
+    """Whether a raw table that goes as far as ``reached`` has all that a tick has seen of a stream.
+
+    Args:
+        before: the cursor of the tick.
+        seen: the cursor past what it has seen.
+        stream: its name.
+        reached: by shard, the last sequence number; and the stream's creation time.
+    """
+    created_at = seen[stream].created_at
+    if reached.get("created_at") != created_at:
+        return False
+    known = before.get(stream, Seen(created_at))
+    same = known.shards if known.created_at == created_at else {}
+    # Of a shard that was closed meanwhile the last number is not known: it is not said to be held.
+    return all(
+        number is not None and int(number) <= int(reached.get(shard, "-1"))
+        for shard, number in seen[stream].shards.items()
+        if shard not in same or number != same[shard]
+    )
+
+
+@dataclass(frozen=True)
+class _Read:
+    """How far a shard was read, as in Seen with "" for not at all, and what was new on the way."""
+
+    reached: str | None
+    news: Arrivals | None = None
+
+
+def described(kinesis: Connection, names: list[str], deadline: float) -> dict[str, Stream | None]:
+    """The streams of these names, None for those that do not exist.
+
+    Raises:
+        PlatformError: Kinesis cannot be asked, or does not answer before the deadline.
+    """
+    streams, errors = at_once({name: partial(describe, kinesis, name) for name in names}, deadline)
+    for error in errors:
+        raise error
+    if len(streams) < len(names):
+        raise _silent(kinesis)
+    return streams
+
+
+def new_since(
+    kinesis: Connection, streams: list[Stream], cursor: Cursor, deadline: float
+) -> tuple[dict[str, Seen], dict[str, Arrivals]]:
+    """Read what has arrived since the cursor, until the deadline (of ``time.monotonic``).
+
+    Returns:
+        The cursor past what was read, and what is new of each stream that has something new.
+
+    Raises:
+        PlatformError: Kinesis cannot be asked, or does not answer before the deadline.
+    """
+    progress: dict[tuple[str, str], _Read] = {}
+    looks = {}
+    for stream in streams:
+        held = cursor.get(stream.name)
+        known = held.shards if held and held.created_at == stream.created_at.isoformat() else {}
+        for shard in stream.shards:
+            reached = known.get(shard.id, "")
+            key = (stream.name, shard.id)
+            progress[key] = _Read(reached)
+            # A closed shard that was read to its end will never have more.
+            if reached is not None:
+                looks[key] = partial(_read, kinesis, stream.name, shard, progress, deadline)
+    answers, errors = at_once(looks, deadline)
+    for error in errors:
+        raise error
+    # Threads that are late go on writing.
+    reads = progress.copy()
+    news: dict[str, Arrivals] = {}
+    for (name, _), read in reads.items():
+        if read.news:
+            news[name] = news[name] + read.news if name in news else read.news
+    if looks and not answers and not news:
+        raise _silent(kinesis)
+    seen = {
+        stream.name: Seen(
+            stream.created_at.isoformat(),
+            {
+                shard.id: reads[stream.name, shard.id].reached
+                for shard in stream.shards
+                if reads[stream.name, shard.id].reached != ""
+            },
+        )
+        for stream in streams
+    }
+    return seen, news
+
+
+def _read(
+    kinesis: Connection,
+    stream: str,
+    shard: Shard,
+    progress: dict[tuple[str, str], _Read],
+    deadline: float,
+) -> None:
+    """Read a shard to its tip, or to the deadline, and note after each page how far."""
+    so_far = progress[stream, shard.id]
+    start = Position(so_far.reached) if so_far.reached else TRIM_HORIZON
+    patience = max(0.0, deadline - time.monotonic())
+    try:
+        for page in pages(kinesis, stream, shard, start, patience=patience):
+            new = _news_of(page)
+            news = so_far.news + new if so_far.news and new else new or so_far.news
+            so_far = _Read((page.position.after or "") if page.position else None, news)
+            progress[stream, shard.id] = so_far
+            if time.monotonic() > deadline:
+                return
+    except StreamError as error:
+        # Others take all reads that the shard has: what was seen is enough for now.
+        if error.status != 429:
+            raise
+
+
+def _news_of(page: Page) -> Arrivals | None:
+    if not page.records:
+        return None
+    return Arrivals(
+        len(page.records),
+        sum(len(record.data) for record in page.records),
+        frozenset(record.arrived_at.date() for record in page.records),
+        max(record.arrived_at for record in page.records),
+    )
+
+
+def _silent(kinesis: Connection) -> PlatformError:
+    return PlatformError(
+        f"Kinesis at {kinesis.endpoint} did not answer in time: "
+        "check AWS_ENDPOINT_URL and the network"
+    )

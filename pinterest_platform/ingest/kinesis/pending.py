@@ -1,0 +1,147 @@
+"""The stream channel's way into the raw tables: what Kinesis has of a day and the table has not."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from pinterest_platform.build.request import Found, Places, Reached
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.ingest.data_source import carrying
+from pinterest_platform.ingest.kinesis.client import Connection, is_configured
+from pinterest_platform.ingest.kinesis.shard_reads import days_with_new, shard_reads
+from pinterest_platform.ingest.kinesis.shards import Stream, describe
+from pinterest_platform.ingest.kinesis.source import FORMAT, KinesisSource, options
+from pinterest_platform.ingest.rows import micros, moment
+from pinterest_platform.lake.delta import Lake, of_days
+from pinterest_platform.tables import raw
+from pinterest_platform.tables.contract import Table
+
+# Shards that are asked at once; an answer takes tens of milliseconds.
+THREADS = 16
+
+# Sequence numbers have up to 129 digits (API reference, GetShardIterator). Padded, they are ordered
+# as text.
+_DIGITS = 129
+
+_KINDS = {table.full_name: kind for kind, table in raw.STREAM.items()}
+
+
+def find(
+    spark: SparkSession, lake: Lake, places: Places, table: Table, days: Sequence[date]
+) -> Found:
+    """The records that arrived on ``days`` behind those that the table holds, up to now.
+
+    Raises:
+        StreamError: Kinesis cannot be asked.
+    """
+    stream = _stream_of(places, table)
+    if stream is None:
+        return Found({"shards": 0})
+    reached = _reached(_rows_of(lake, table, stream))
+    reads = shard_reads(stream, reached, sorted(days), datetime.now(UTC))
+    if not reads:
+        return Found({"shards": 0})
+    spark.dataSource.register(carrying(KinesisSource, places.environment))
+    asked = options(places.region, stream.name, reads)
+
+    def reached_now() -> Reached:
+        numbers: dict[str, str] = {}
+        for (shard, _), number in _reached(of_days(_rows_of(lake, table, stream), days)).items():
+            numbers[shard] = max(number, numbers.get(shard, "0"), key=int)
+        return {**numbers, "created_at": stream.created_at.isoformat()}
+
+    return Found(
+        {"shards": len(reads)},
+        lambda: spark.read.format(FORMAT).options(**asked).load(),
+        reached_now,
+    )
+
+
+def days_arrived(lake: Lake, places: Places, table: Table) -> set[date]:
+    """The days on which records arrived behind those that the table holds of that day.
+
+    Raises:
+        PlatformError: Kinesis cannot be asked; or a record arrived before the first partition.
+    """
+    stream = _stream_of(places, table)
+    if stream is None:
+        return set()
+    reached = _reached(_rows_of(lake, table, stream))
+    kinesis = Connection(places.region or None, THREADS)
+    now = datetime.now(UTC)
+    with ThreadPoolExecutor(THREADS) as threads:
+        found = threads.map(
+            lambda shard: days_with_new(kinesis, stream, shard, reached, now), stream.shards
+        )
+        days = set[date]().union(*found)
+    early = min(days, default=places.start_date)
+    if early < places.start_date:
+        raise PlatformError(
+            f"records of the stream {stream.name} arrived on {early}, before the first partition "
+            f"{places.start_date}: set PINTEREST_START_DATE to {early} or earlier"
+        )
+    return days
+
+
+def readings(
+    spark: SparkSession, lake: Lake, places: Places, table: Table, days: Sequence[date]
+) -> DataFrame:
+    """When rows of ``days`` (all, when there are none) were read; see ``contract.Rows.readings``.
+
+    Raises:
+        StreamError: Kinesis cannot be asked.
+    """
+    stream = _stream_of(places, table)
+    found: list[tuple[datetime | None, datetime]] = []
+    if stream is not None:
+        covered = F.least("ingested_at", F.date_add("day", 1).cast("timestamp"))
+        held = _rows_of(lake, table, stream).withColumn("covered", covered)
+        read_until: int | None = None
+        asked = held
+        if days:
+            asked = of_days(held, days)
+            before = held.where(F.col("day") < F.lit(min(days)))
+            read_until = before.agg(F.max(F.unix_micros("covered")).alias("last")).collect()[0][
+                "last"
+            ]
+        times = (
+            asked.groupBy(F.unix_micros("ingested_at").alias("at"))
+            .agg(F.max(F.unix_micros("covered")).alias("covered"))
+            .orderBy("at")
+            .collect()
+        )
+        for time in times:
+            kept_from = moment(time["at"]) - stream.retention
+            found.append((None if read_until is None else moment(read_until), kept_from))
+            read_until = max(read_until or 0, time["covered"])
+    return spark.createDataFrame(found, "read_until TIMESTAMP, kept_from TIMESTAMP")
+
+
+def _stream_of(places: Places, table: Table) -> Stream | None:
+    """The stream of a raw table as it is now; None where there is no such stream, or no Kinesis."""
+    if not places.streams or not is_configured(places.region):
+        return None
+    return describe(Connection(places.region or None), places.streams[_KINDS[table.full_name]])
+
+
+def _rows_of(lake: Lake, table: Table, stream: Stream) -> DataFrame:
+    """What the table holds of this stream, and not of one of the same name before it."""
+    return lake.read(table).where(
+        (F.col("topic_or_stream") == stream.name)
+        & (F.unix_micros("arrived_at") >= micros(stream.created_at))
+    )
+
+
+def _reached(rows: DataFrame) -> dict[tuple[str, date], str]:
+    """The largest sequence number of each shard and day."""
+    number = F.split("offset_or_sequence_number", ":")[0]
+    largest = rows.groupBy("partition_or_shard", "day").agg(
+        F.max(F.lpad(number, _DIGITS, "0")).alias("number")
+    )
+    return {
+        (row["partition_or_shard"], row["day"]): row["number"].lstrip("0") or "0"
+        for row in largest.collect()
+    }

@@ -1,0 +1,270 @@
+"""Which landing objects are new: what a topic holds, less what its raw table holds.
+
+Where to go on is derived from the raw table alone. For each partition of a topic the table holds
+ranges of offsets; what lies between and behind them is listed, nothing else. That way the days can
+be ingested in any order, and a list request costs what is new, not what is there.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+
+import obstore
+from obstore.exceptions import BaseError
+
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.ingest.arrays import record_at
+from pinterest_platform.ingest.landing.layout import (
+    LandingKey,
+    Store,
+    other_prefix,
+    partition_prefix,
+    topic_prefix,
+)
+
+# Every range of a partition costs a list request. Many ranges are many small holes, which one
+# listing from the first of them on passes faster.
+MOST_RANGES = 50
+
+# Clocks of machines that no time service keeps differ by seconds or minutes.
+CLOCKS_DIFFER = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Offsets without a gap that the raw table holds, and the object that the last is from."""
+
+    first: int
+    last: int
+    last_key: str
+    last_arrived_at: datetime
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A landing object with records that the raw table does not hold.
+
+    Its lines from offset ``first_new`` on are new. ``end`` is the offset at which the next object
+    begins, if there is one: a line at or past it contradicts that object.
+    """
+
+    key: LandingKey
+    arrived_at: datetime
+    size: int
+    first_new: int
+    end: int | None = None
+
+    @property
+    def day(self) -> date:
+        """UTC date of arrival: the partition that the records belong to."""
+        return self.arrived_at.date()
+
+
+def new_arrivals(
+    store: Store, topic: str, held: Mapping[int, Sequence[Held]], place: str
+) -> list[Arrival]:
+    """List what has arrived in a topic and is not held, by partition and offset.
+
+    Args:
+        store: the landing place.
+        topic: for example ``pinterest.pin``.
+        held: for each partition the held ranges, ascending.
+        place: how to call the landing place in an error.
+
+    Raises:
+        PlatformError: the landing place cannot be read, or an object's name does not follow the
+        layout     or contradicts the offsets that are held.
+    """
+    try:
+        partitions = obstore.list_with_delimiter(store, topic_prefix(topic))["common_prefixes"]
+        numbers = sorted(partition_number(prefix, place) for prefix in partitions)
+        return [
+            arrival
+            for partition in numbers
+            for arrival in _in_partition(store, topic, partition, held.get(partition, ()))
+        ]
+    except (BaseError, OSError) as error:
+        raise unreadable(place, error) from error
+
+
+def misplaced(store: Store, topics: Collection[str], place: str) -> str | None:
+    """What to tell the user when nothing landed and a sink writes to another folder; or None.
+
+    Raises:
+        PlatformError: the landing place cannot be read.
+    """
+    try:
+        folder = other_prefix(store, topics)
+    except (BaseError, OSError) as error:
+        raise unreadable(place, error) from error
+    if folder is None:
+        return None
+    return (
+        f"objects lie under '{folder}/' instead of 'topics/': set the sink's topics.dir to topics"
+    )
+
+
+def reject_undated(arrivals: Iterable[Arrival], start_date: date, now: datetime) -> None:
+    """Refuse arrivals that no partition exists for, or can exist for soon.
+
+    Raises:
+        PlatformError: names the first such object, and the setting or the clock.
+    """
+    for arrival in arrivals:
+        if arrival.day < start_date:
+            raise PlatformError(
+                f"the landing object '{arrival.key}' arrived on {arrival.day}, before the first "
+                f"partition {start_date}: set PINTEREST_START_DATE to {arrival.day} or earlier"
+            )
+        if arrival.arrived_at > now + CLOCKS_DIFFER:
+            raise PlatformError(
+                f"the landing object '{arrival.key}' arrived on {arrival.day}, which is in the "
+                "future: mend the clock of this machine, or the object's time"
+            )
+
+
+def began_at(store: Store, topic: str, partition: int, place: str) -> datetime | None:
+    """When the object with a partition's first offset arrived; None when there is none.
+
+    Raises:
+        PlatformError: the landing place cannot be read.
+    """
+    try:
+        found = obstore.head(store, str(LandingKey(topic, partition, 0)))
+    except FileNotFoundError:
+        return None
+    except (BaseError, OSError) as error:
+        raise unreadable(place, error) from error
+    return found["last_modified"].astimezone(UTC)
+
+
+def holds(store: Store, key: LandingKey, number: str, record: bytes, place: str) -> bool:
+    """Whether an object is there and has just this record at its place.
+
+    Args:
+        store: the landing place.
+        key: the object's.
+        number: the record's offset, with its place behind it when it came in an array.
+        record: its bytes.
+        place: how to call the landing place in an error.
+
+    Raises:
+        PlatformError: the landing place cannot be read.
+    """
+    try:
+        content = bytes(obstore.get(store, str(key)).bytes())
+    except FileNotFoundError:
+        return False
+    except (BaseError, OSError) as error:
+        raise unreadable(place, error) from error
+    offset, *places = map(int, number.split(":"))
+    lines = content.split(b"\n")
+    if offset - key.offset >= len(lines):
+        return False
+    line = lines[offset - key.offset]
+    if not places:
+        return line == record
+    # What came in an array was text.
+    part = record_at(line.decode(errors="replace"), places)
+    return part is not None and part.encode() == record
+
+
+def _in_partition(
+    store: Store, topic: str, partition: int, held: Sequence[Held]
+) -> Iterator[Arrival]:
+    found: dict[LandingKey, Arrival] = {}
+    for before, after in _gaps(held[:MOST_RANGES]):
+        for key, arrived_at, size in _listed(store, topic, partition, before, after):
+            first_new = _first_new(key, arrived_at, held)
+            if first_new is not None:
+                found[key] = Arrival(key, arrived_at, size, first_new)
+    begins = sorted({*(key.offset for key in found), *(run.first for run in held)})
+    for key in sorted(found):
+        following = bisect_right(begins, key.offset)
+        yield replace(found[key], end=begins[following] if following < len(begins) else None)
+
+
+def _first_new(key: LandingKey, arrived_at: datetime, held: Sequence[Held]) -> int | None:
+    """The first offset of an object that is not held; None when it was ingested as it is."""
+    position = bisect_right(held, key.offset, key=lambda run: run.first) - 1
+    if position < 0 or key.offset > held[position].last:
+        return key.offset
+    run = held[position]
+    last = LandingKey.parse(run.last_key)
+    if key.offset > last.offset:
+        raise PlatformError(
+            f"the landing object '{key}' begins within offsets that '{run.last_key}' already gave: "
+            "the sink wrote them twice with other bounds; move one of them away"
+        )
+    # The last object of a run may have been written again since, with more lines.
+    rewritten = key == last and arrived_at != run.last_arrived_at
+    return run.last + 1 if rewritten else None
+
+
+def _gaps(held: Sequence[Held]) -> list[tuple[Held | None, int | None]]:
+    """What to list: after which held run (None: from the start), up to below which offset."""
+    gaps: list[tuple[Held | None, int | None]] = []
+    if not held or held[0].first > 0:
+        gaps.append((None, held[0].first if held else None))
+    gaps.extend((run, following.first) for run, following in pairwise(held))
+    gaps.extend((run, None) for run in held[-1:])
+    return gaps
+
+
+def _listed(
+    store: Store, topic: str, partition: int, before: Held | None, after: int | None
+) -> Iterator[tuple[LandingKey, datetime, int]]:
+    """The objects from the one that the run before ends in, up to below offset ``after``."""
+    prefix = partition_prefix(topic, partition)
+    start_after = None
+    if before is not None:
+        last = LandingKey.parse(before.last_key)
+        if last.offset > 0:
+            start_after = str(LandingKey(topic, partition, last.offset - 1))
+    for page in obstore.list(store, prefix, offset=start_after, chunk_size=1000):
+        past_the_gap = False
+        for entry in page:
+            # An empty object has no record yet; when it gets some, it is new.
+            if is_hidden(entry["path"]) or entry["size"] == 0:
+                continue
+            key = LandingKey.parse(entry["path"])
+            if after is not None and key.offset >= after:
+                past_the_gap = True
+                continue
+            yield key, entry["last_modified"].astimezone(UTC), entry["size"]
+        # S3 lists in the order of names. A folder has no order and no pages to save.
+        if past_the_gap and not isinstance(store, obstore.store.LocalStore):
+            return
+
+
+def partition_number(prefix: str, place: str) -> int:
+    """The partition of ``topics/<topic>/partition=<p>/``; an error when it is none."""
+    name = prefix.rstrip("/").rsplit("/", 1)[-1]
+    number = name.removeprefix("partition=")
+    # One way to write a number: beside partition=0 there must be no partition=00.
+    if number == name or not re.fullmatch("0|[1-9][0-9]*", number):
+        raise PlatformError(
+            f"'{prefix}' in the landing place {place} does not follow "
+            "topics/<topic>/partition=<p>/: move it away"
+        )
+    return int(number)
+
+
+def is_hidden(path: str) -> bool:
+    """Whether the name says 'not data', as markers of other tools do (_SUCCESS, .DS_Store)."""
+    return path.rsplit("/", 1)[-1].startswith(("_", "."))
+
+
+def unreadable(place: str, error: BaseException) -> PlatformError:
+    """What to tell the user when the landing place does not answer."""
+    return PlatformError(
+        f"the landing place {place} cannot be read ({_first_line(error)}): "
+        "check PINTEREST_LANDING, AWS_ENDPOINT_URL and the AWS credentials"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0]

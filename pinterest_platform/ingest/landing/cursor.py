@@ -1,0 +1,205 @@
+"""What the ticks of a sensor have seen of the landing place, and what is new since.
+
+Of each partition of a topic the last object is remembered. What comes after it is listed, nothing
+else, so that a tick costs what is new and not what exists.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+import obstore
+from obstore.exceptions import BaseError
+
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.ingest.landing.arrivals import (
+    Arrival,
+    is_hidden,
+    partition_number,
+    unreadable,
+)
+from pinterest_platform.ingest.landing.layout import (
+    LandingKey,
+    Store,
+    partition_prefix,
+    topic_prefix,
+)
+from pinterest_platform.ingest.polling import Arrivals, at_once
+
+# Of the cursor's text. A tick with a text of another version starts over: what it then asks for is
+# made once more, with the same rows.
+VERSION = 1
+
+# The most keys that S3 lists in one answer.
+_PAGE = 1000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The last object of a partition that was seen, and the newest arrival; in us since 1970."""
+
+    offset: int
+    arrived_at: int
+    newest: int
+
+
+K = TypeVar("K")
+T = TypeVar("T")
+
+# By topic and partition.
+Cursor = Mapping[tuple[str, int], Seen]
+
+
+def read_cursor(text: str | None) -> dict[tuple[str, int], Seen]:
+    """What a tick has written; nothing where there is none or another version's."""
+    written = json.loads(text) if text else {}
+    if written.get("version") != VERSION:
+        return {}
+    return {
+        (topic, int(partition)): Seen(*seen)
+        for topic, partitions in written["seen"].items()
+        for partition, seen in partitions.items()
+    }
+
+
+def write_cursor(cursor: Cursor) -> str:
+    """The cursor as text."""
+    seen: dict[str, dict[str, list[int]]] = {}
+    for (topic, partition), last in sorted(cursor.items()):
+        seen.setdefault(topic, {})[str(partition)] = list(astuple(last))
+    return json.dumps({"version": VERSION, "seen": seen}, separators=(",", ":"))
+
+
+def is_held(before: Cursor, seen: Cursor, topic: str, reached: Mapping[str, list[int]]) -> bool:
+    """Whether a raw table that goes as far as ``reached`` has all that a tick has seen of a topic.
+
+    Args:
+        before: the cursor of the tick.
+        seen: the cursor past what it has seen.
+        topic: its name.
+        reached: by partition, the last object: its offset and its arrival.
+    """
+    return all(
+        last.offset <= offset and last.newest <= arrived_at
+        for key, last in seen.items()
+        if key[0] == topic and last != before.get(key)
+        for offset, arrived_at in [reached.get(str(key[1]), (-1, -1))]
+    )
+
+
+def news_of(arrivals: Iterable[Arrival]) -> Arrivals | None:
+    """What objects amount to; None for no objects."""
+    listed = list(arrivals)
+    if not listed:
+        return None
+    return Arrivals(
+        len(listed),
+        sum(arrival.size for arrival in listed),
+        frozenset(arrival.day for arrival in listed),
+        max(arrival.arrived_at for arrival in listed),
+    )
+
+
+def new_since(
+    store: Store, topics: Sequence[str], cursor: Cursor, deadline: float, place: str
+) -> tuple[dict[tuple[str, int], Seen], list[Arrival]]:
+    """List what has arrived since the cursor, until the deadline (of ``time.monotonic``).
+
+    Returns:
+        The cursor past what was listed, and the new objects by topic, partition and offset.
+
+    Raises:
+        PlatformError: the landing place cannot be read, or holds what is not of its layout.
+    """
+    prefixes = _answers(
+        {topic: partial(_partitions, store, topic, place) for topic in topics}, deadline, place
+    )
+    keys = [(topic, number) for topic, numbers in prefixes.items() for number in numbers]
+    looks = {key: partial(_new, store, *key, cursor.get(key), deadline) for key in keys}
+    found = _answers(looks, deadline, place)
+    seen = {key: last for key, (last, _) in found.items() if last is not None}
+    return {**cursor, **seen}, [arrival for _, new in found.values() for arrival in new]
+
+
+def _answers(looks: Mapping[K, Callable[[], T]], deadline: float, place: str) -> dict[K, T]:
+    """What the landing place answers in time; an error where it does not answer at all."""
+    answers, errors = at_once(looks, deadline)
+    for error in errors:
+        if isinstance(error, BaseError | OSError):
+            raise unreadable(place, error) from error
+        raise error
+    if looks and not answers:
+        raise PlatformError(
+            f"the landing place {place} did not answer in time: "
+            "check AWS_ENDPOINT_URL and the network"
+        )
+    return answers
+
+
+def _partitions(store: Store, topic: str, place: str) -> list[int]:
+    prefixes = obstore.list_with_delimiter(store, topic_prefix(topic))["common_prefixes"]
+    return sorted(partition_number(prefix, place) for prefix in prefixes)
+
+
+def _new(
+    store: Store, topic: str, partition: int, seen: Seen | None, deadline: float
+) -> tuple[Seen | None, list[Arrival]]:
+    """The last object of a partition as it is now, and those that are new."""
+    if seen is None:
+        listed = new = _listed(store, topic, partition, 0, deadline)
+    else:
+        listed = _listed(store, topic, partition, seen.offset, deadline)
+        if listed and _is(listed[0], seen):
+            new = listed[1:]
+        else:
+            # The last object is gone or another one, so the topic may have started over, with
+            # offsets below it: what counts is the arrival.
+            listed = _listed(store, topic, partition, 0, deadline)
+            new = [
+                arrival
+                for arrival in listed
+                if arrival.key.offset > seen.offset
+                or _micros(arrival.arrived_at) >= seen.newest
+                or (arrival.key.offset == seen.offset and not _is(arrival, seen))
+            ]
+    if not listed:
+        return seen, []
+    newest = max(_micros(arrival.arrived_at) for arrival in listed)
+    if seen is not None:
+        newest = max(newest, seen.newest)
+    return Seen(listed[-1].key.offset, _micros(listed[-1].arrived_at), newest), list(new)
+
+
+def _is(arrival: Arrival, seen: Seen) -> bool:
+    return (arrival.key.offset, _micros(arrival.arrived_at)) == (seen.offset, seen.arrived_at)
+
+
+def _listed(store: Store, topic: str, partition: int, first: int, deadline: float) -> list[Arrival]:
+    """The objects of a partition from offset ``first`` on, as far as the time reaches."""
+    start_after = str(LandingKey(topic, partition, first - 1)) if first > 0 else None
+    found: list[Arrival] = []
+    # S3 lists in the order of names, so wherever it is cut, nothing before is left out. A folder
+    # has no order, so it is listed as a whole.
+    in_order = not isinstance(store, obstore.store.LocalStore)
+    prefix = partition_prefix(topic, partition)
+    for page in obstore.list(store, prefix, offset=start_after, chunk_size=_PAGE):
+        for entry in page:
+            # An empty object has no record yet; when it gets some, it is new.
+            if is_hidden(entry["path"]) or entry["size"] == 0:
+                continue
+            key = LandingKey.parse(entry["path"])
+            arrived_at = entry["last_modified"].astimezone(UTC)
+            found.append(Arrival(key, arrived_at, entry["size"], key.offset))
+        if in_order and time.monotonic() > deadline:
+            break
+    return sorted(found, key=lambda arrival: arrival.key)
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,173 @@
+"""The batch channel's way into the raw tables: landing objects whose offsets are not held yet."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, Row, SparkSession, Window
+from pyspark.sql import functions as F
+
+from pinterest_platform.build.request import Found, Places
+from pinterest_platform.ingest.data_source import carrying
+from pinterest_platform.ingest.kinesis.client import is_configured
+from pinterest_platform.ingest.landing.arrivals import (
+    Arrival,
+    Held,
+    began_at,
+    holds,
+    new_arrivals,
+    reject_undated,
+)
+from pinterest_platform.ingest.landing.layout import LandingKey, Store, open_store
+from pinterest_platform.ingest.landing.source import FORMAT, LandingSource, options
+from pinterest_platform.ingest.rows import micros, moment
+from pinterest_platform.lake.delta import Lake
+from pinterest_platform.tables.contract import Table
+
+
+def find(
+    spark: SparkSession, lake: Lake, places: Places, table: Table, days: Sequence[date]
+) -> Found:
+    """The landing objects of ``days`` that the table does not hold.
+
+    Raises:
+        PlatformError: see ``pending``.
+    """
+    held, arrivals = _looked_at(lake, places, table)
+    todo = [arrival for arrival in arrivals if arrival.day in days]
+    facts = {"new_objects": len(todo), "new_objects_of_other_days": len(arrivals) - len(todo)}
+    last = {str(partition): _last(runs[-1]) for partition, runs in held.items()}
+    for arrival in todo:
+        mine = [arrival.key.offset, micros(arrival.arrived_at)]
+        last[str(arrival.key.partition)] = max(mine, last.get(str(arrival.key.partition), mine))
+    if not todo:
+        return Found(facts, reached=lambda: last)
+    spark.dataSource.register(carrying(LandingSource, places.environment))
+    asked = options(places.landing, todo)
+    return Found(facts, lambda: spark.read.format(FORMAT).options(**asked).load(), lambda: last)
+
+
+def pending(lake: Lake, places: Places, table: Table) -> list[Arrival]:
+    """What has arrived in the table's topic and is not in the table, of whatever day.
+
+    Raises:
+        PlatformError: see ``arrivals``; or something arrived on a day that cannot be one.
+    """
+    return _looked_at(lake, places, table)[1]
+
+
+def _looked_at(
+    lake: Lake, places: Places, table: Table
+) -> tuple[dict[int, list[Held]], list[Arrival]]:
+    """What the table holds of its topic, and what has arrived besides."""
+    topic = places.topics[table.name]
+    local = not places.landing.startswith("s3://")
+    if local and is_configured(places.region) and not Path(places.landing).exists():
+        # Where there are streams, it may well be that nothing ever lands.
+        return {}, []
+    store = open_store(places.landing)
+    rows = lake.read(table).where(F.col("topic_or_stream") == topic)
+    held = _held(rows, store, topic, places.landing)
+    arrivals = new_arrivals(store, topic, held, places.landing)
+    reject_undated(arrivals, places.start_date, datetime.now(UTC))
+    return held, arrivals
+
+
+def _last(run: Held) -> list[int]:
+    """The object that a run of offsets ends in: its first offset, and its arrival in us."""
+    return [LandingKey.parse(run.last_key).offset, micros(run.last_arrived_at)]
+
+
+def _held(rows: DataFrame, store: Store, topic: str, place: str) -> dict[int, list[Held]]:
+    """The runs of offsets that a raw table holds of a topic as it is now, by partition."""
+    # Of records that came in an array, the first stands for the offset.
+    number = F.col("offset_or_sequence_number")
+    lines = rows.where(~number.contains(":") | number.endswith(":0"))
+    offsets = lines.select(
+        F.col("partition_or_shard").cast("int").alias("partition"),
+        _offset().alias("offset"),
+        "source",
+        F.unix_micros("arrived_at").alias("arrived_at"),
+        F.lit(0).alias("run"),
+    )
+    whole = _runs(offsets).collect()
+    since = {
+        row["partition"]: begun
+        for row in whole
+        if row["begins"] and (begun := _begun_again(rows, store, topic, place, row)) is not None
+    }
+    broken = [
+        row["partition"]
+        for row in whole
+        if row["partition"] in since or row["last"] - row["first"] + 1 != row["rows"]
+    ]
+    runs = [row for row in whole if row["partition"] not in broken]
+    if broken:
+        # A window over all rows is what it takes to find the holes, so only where there are some.
+        now = F.lit(None).cast("bigint")
+        for partition, begun in since.items():
+            now = F.when(F.col("partition") == partition, micros(begun)).otherwise(now)
+        of_now = offsets.where(F.col("partition").isin(broken)).where(
+            now.isNull() | (F.col("arrived_at") >= now)
+        )
+        runs += _runs(_numbered(of_now)).collect()
+    held: dict[int, list[Held]] = {}
+    for row in sorted(runs, key=lambda row: (row["partition"], row["first"])):
+        arrived_at = moment(row["arrived_at"])
+        run = Held(row["first"], row["last"], row["source"], arrived_at)
+        held.setdefault(row["partition"], []).append(run)
+    return held
+
+
+def _begun_again(
+    rows: DataFrame, store: Store, topic: str, place: str, partition: Row
+) -> datetime | None:
+    """When a partition last began anew at offset 0; None when it never did since rows are held.
+
+    A topic that was deleted and made again counts from 0 once more. Its first object then is newer
+    than what is held of offset 0, and what was read last is there no more; where it is, the objects
+    were only copied or written again.
+    """
+    held_from = moment(partition["begun"])
+    first = began_at(store, topic, partition["partition"], place)
+    if first is not None and first > held_from:
+        before = rows.where(
+            (F.col("partition_or_shard") == str(partition["partition"]))
+            & (F.unix_micros("arrived_at") >= micros(held_from))
+            & (F.unix_micros("arrived_at") < micros(first))
+        ).withColumn("offset", _offset())
+        (last,) = before.orderBy(F.desc("offset")).limit(1).collect()
+        record = last["value"].encode() if last["value"] is not None else last["value_bytes"]
+        key = LandingKey.parse(last["source"])
+        if not holds(store, key, last["offset_or_sequence_number"], bytes(record), place):
+            return first
+    return held_from if partition["begins"] > 1 else None
+
+
+def _offset() -> SparkColumn:
+    """The offset as a number; records that came in an array share one."""
+    return F.substring_index("offset_or_sequence_number", ":", 1).cast("bigint")
+
+
+def _runs(offsets: DataFrame) -> DataFrame:
+    """Numbered offsets -> one row per partition and run, with the object that its end is from."""
+    return offsets.groupBy("partition", "run").agg(
+        F.min("offset").alias("first"),
+        F.max("offset").alias("last"),
+        F.count("*").alias("rows"),
+        F.max_by("source", "offset").alias("source"),
+        F.max_by("arrived_at", "offset").alias("arrived_at"),
+        F.count_if(F.col("offset") == 0).alias("begins"),
+        F.max(F.when(F.col("offset") == 0, F.col("arrived_at"))).alias("begun"),
+    )
+
+
+def _numbered(offsets: DataFrame) -> DataFrame:
+    """The offsets with the number of the ``run`` without a gap that each belongs to."""
+    in_order = Window.partitionBy("partition").orderBy("offset")
+    # An offset can be there twice: by itself, and taken apart.
+    begins = F.col("offset") > F.lag("offset", 1, -2).over(in_order) + 1
+    return offsets.withColumn("begins", begins.cast("int")).withColumn(
+        "run", F.sum("begins").over(in_order)
+    )

@@ -1,0 +1,195 @@
+"""The Spark Python data source that reads landing objects: which lines, at which offsets.
+
+The driver decides what is read (``arrivals``) and hands the list over in an option, so that however
+often an engine evaluates the plan, it reads the same objects.
+"""
+
+import base64
+import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import obstore
+import pyarrow as pa
+import pyarrow.compute as pc
+from obstore.exceptions import BaseError
+from pyspark.sql.datasource import DataSourceReader, InputPartition
+from typing_extensions import override
+
+from pinterest_platform.ingest.arrays import split
+from pinterest_platform.ingest.data_source import Source
+from pinterest_platform.ingest.landing.arrivals import Arrival
+from pinterest_platform.ingest.landing.layout import LandingKey, Store, open_store
+from pinterest_platform.ingest.rows import DDL, SCHEMA, micros, moment, text_or_bytes
+
+FORMAT = "landing_objects"
+
+# Small objects are many round trips: more at once hides their latency. 32 is where a local S3
+# server and a folder both stop to gain.
+READS_AT_ONCE = 32
+
+# An engine works on slices in parallel; a slice is held in memory as a whole. 16 MiB of text keep
+# all cores busy from a few slices on and cost little memory.
+SLICE_BYTES = 16 * 2**20
+SLICE_OBJECTS = 4096
+
+
+class BrokenObjectError(Exception):
+    """A landing object that cannot be read as it is; the text names its key."""
+
+
+def options(url: str, arrivals: Sequence[Arrival]) -> dict[str, str]:
+    """The options that make the data source read exactly these arrivals from ``url``."""
+    listed = [
+        (
+            arrival.key.topic,
+            arrival.key.partition,
+            arrival.key.offset,
+            micros(arrival.arrived_at),
+            arrival.size,
+            arrival.first_new,
+            arrival.end,
+        )
+        for arrival in arrivals
+    ]
+    packed = base64.b64encode(zlib.compress(json.dumps(listed).encode())).decode()
+    return {"url": url, "arrivals": packed}
+
+
+class Slice(InputPartition):
+    """The arrivals that one task reads."""
+
+    def __init__(self, arrivals: list[Arrival]) -> None:
+        super().__init__(None)
+        self.arrivals = arrivals
+
+
+class LandingSource(Source):
+    """One row per record: text or bytes, natural key, object and arrival.
+
+    A line is a record; one that is an array of objects is as many (``arrays``).
+    """
+
+    @classmethod
+    @override
+    def name(cls) -> str:
+        return FORMAT
+
+    @override
+    def schema(self) -> str:
+        return DDL
+
+    @override
+    def reader(self, schema: Any) -> DataSourceReader:
+        return LandingReader(self.options["url"], self.options["arrivals"], self.environment)
+
+
+class LandingReader(DataSourceReader):
+    """Reads slices of landing objects into Arrow batches."""
+
+    def __init__(self, url: str, packed: str, environment: Mapping[str, str]) -> None:
+        self._url = url
+        self._packed = packed
+        self._environment = environment
+
+    @override
+    def partitions(self) -> list[Slice]:
+        return [Slice(arrivals) for arrivals in _sliced(_unpacked(self._packed))]
+
+    @override
+    def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
+        assert isinstance(partition, Slice)  # noqa: S101 - what partitions() made
+        os.environ.update(self._environment)
+        yield from split(lines_of(open_store(self._url), partition.arrivals))
+
+
+def lines_of(store: Store, arrivals: Sequence[Arrival]) -> pa.RecordBatch:
+    r"""The new lines of some landing objects as one batch.
+
+    Lines end with \n and with nothing else; line k has offset start + k, blank ones too.
+
+    Raises:
+        BrokenObjectError: an object cannot be read, or has lines that belong to the next object.
+    """
+    with ThreadPoolExecutor(READS_AT_ONCE) as threads:
+        contents = list(threads.map(lambda arrival: _content(store, arrival), arrivals))
+    counts = [content.count(b"\n") for content in contents]
+    for arrival, count in zip(arrivals, counts, strict=True):
+        if arrival.end is not None and arrival.key.offset + count > arrival.end:
+            raise BrokenObjectError(
+                f"the landing object '{arrival.key}' has {count} lines, but offset {arrival.end} "
+                "is in another object already: the sink wrote them twice; move one of them away"
+            )
+    lines = _split(b"".join(contents))
+    owner = np.repeat(np.arange(len(arrivals)), counts)
+    starts = np.array([arrival.key.offset for arrival in arrivals], dtype=np.int64)
+    first_lines = np.cumsum([0, *counts[:-1]], dtype=np.int64)
+    offsets = starts[owner] + np.arange(len(owner)) - first_lines[owner]
+    new = offsets >= np.array([arrival.first_new for arrival in arrivals], dtype=np.int64)[owner]
+    value, value_bytes = text_or_bytes(lines.filter(pa.array(new)))
+    of_line = pa.array(owner[new])
+
+    def per_object(values: list[Any], type_: pa.DataType) -> pa.Array:
+        return pa.array(values, type_).take(of_line)
+
+    return pa.RecordBatch.from_arrays(
+        [
+            value,
+            value_bytes,
+            per_object([arrival.key.topic for arrival in arrivals], pa.string()),
+            per_object([str(arrival.key.partition) for arrival in arrivals], pa.string()),
+            pc.cast(pa.array(offsets[new]), pa.string()),
+            per_object([str(arrival.key) for arrival in arrivals], pa.string()),
+            per_object([micros(arrival.arrived_at) for arrival in arrivals], pa.int64()),
+        ],
+        schema=SCHEMA,
+    )
+
+
+def _content(store: Store, arrival: Arrival) -> bytes:
+    """The object's bytes, with the last line ended."""
+    try:
+        content = bytes(obstore.get(store, str(arrival.key)).bytes())
+    except (BaseError, OSError) as error:
+        reason = str(error).strip().split("\n", 1)[0]
+        raise BrokenObjectError(
+            f"the landing object '{arrival.key}' cannot be read: {reason}"
+        ) from None
+    return content if content.endswith(b"\n") or not content else content + b"\n"
+
+
+def _split(content: bytes) -> pa.Array:
+    r"""The lines of the content, each of which ends with \n."""
+    whole = pa.array([content], pa.large_binary())
+    return pc.split_pattern(whole, b"\n").flatten().slice(0, content.count(b"\n"))
+
+
+def _unpacked(packed: str) -> list[Arrival]:
+    listed = json.loads(zlib.decompress(base64.b64decode(packed)))
+    return [
+        Arrival(
+            LandingKey(topic, partition, offset),
+            moment(arrived_at),
+            size,
+            first_new,
+            end,
+        )
+        for topic, partition, offset, arrived_at, size, first_new, end in listed
+    ]
+
+
+def _sliced(arrivals: Sequence[Arrival]) -> Iterator[list[Arrival]]:
+    piece: list[Arrival] = []
+    size = 0
+    for arrival in arrivals:
+        if piece and (size + arrival.size > SLICE_BYTES or len(piece) == SLICE_OBJECTS):
+            yield piece
+            piece, size = [], 0
+        piece.append(arrival)
+        size += arrival.size
+    if piece:
+        yield piece

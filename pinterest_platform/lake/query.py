@@ -1,0 +1,43 @@
+"""SQL over the lake, with tables under the names that the platform gives them."""
+
+from contextlib import suppress
+
+import pyarrow as pa
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+from pyspark.errors import PySparkException
+
+from pinterest_platform.engines.engine import Engine
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.lake.delta import Lake
+from pinterest_platform.lake.faults import first_line
+from pinterest_platform.lake.sql import parsed
+from pinterest_platform.tables.catalog import TABLES
+
+
+def query(engine: Engine, sql: str) -> pa.Table:
+    """The answer to a query over tables such as ``raw.pin`` and ``analytics.posts``.
+
+    Raises:
+        PlatformError: the SQL is no query, cannot be run, or names a table not made yet.
+    """
+    asked = parsed(sql, TABLES)
+    # Apache Spark would put environment variables into the text, within strings, too: ${env:HOME}.
+    with suppress(PySparkException):
+        engine.session.conf.set("spark.sql.variable.substitute", "false")
+    lake = Lake(engine.session, engine.places.lake)
+    for schema, name in asked.tables:
+        table = TABLES[f"{schema}.{name}".lower()]
+        if not lake.exists(table):
+            raise PlatformError(
+                f"there is no {table.full_name} in the lake {engine.places.lake} yet: "
+                "`pinterest run`"
+            )
+        # As they are written: not every engine takes names regardless of case.
+        lake.register(table, schema, name)
+    try:
+        return engine.session.sql(asked.sql).toArrow()
+    except (PySparkException, Py4JJavaError) as error:
+        # Their logs were read just now.
+        raise lake.fault(error, ()) or PlatformError(
+            f"the SQL cannot be run: {lake.shown(first_line(error))}"
+        ) from None

@@ -1,0 +1,72 @@
+"""The lake in Unity Catalog: managed tables, named ``<catalog>.<prefix><schema>.<table>``."""
+
+from urllib.parse import urlsplit
+
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
+from typing_extensions import override
+
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.lake.delta import Lake
+from pinterest_platform.lake.faults import first_line
+from pinterest_platform.tables.contract import Table
+
+SCHEME = "unity"
+
+
+def lake_of(spark: SparkSession, root: str) -> Lake:
+    """The lake at a folder, an ``s3://`` URL, or ``unity://<catalog>/<prefix of the schemas>``."""
+    return UnityLake(spark, root) if urlsplit(root).scheme == SCHEME else Lake(spark, root)
+
+
+class UnityLake(Lake):
+    """Delta tables that Unity Catalog keeps; schemas are made when missing, catalogs are not."""
+
+    def __init__(self, spark: SparkSession, root: str) -> None:
+        super().__init__(spark, root)
+        parts = urlsplit(root)
+        self._catalog = parts.netloc
+        self._prefix = parts.path.removeprefix("/")
+
+    @override
+    def location(self, table: Table) -> str:
+        return f"{self._schema(table)}.`{table.name}`"
+
+    @override
+    def _has_commits(self, table: Table) -> bool:
+        # Unity Catalog keeps what lies below a table to itself.
+        return False
+
+    @override
+    def _load(self, table: Table) -> DataFrame:
+        return self._spark.table(self.location(table))
+
+    @override
+    def _save(self, writer: DataFrameWriter, table: Table) -> None:
+        writer.saveAsTable(self.location(table))
+
+    @override
+    def _sql_name(self, table: Table) -> str:
+        return self.location(table)
+
+    @override
+    def _replace_where(self, table: Table, rows: DataFrame, condition: str) -> None:
+        # Sail ignores the writer's option of that name for a table of a catalog, and would replace
+        # the whole table; it takes the statement, as Databricks does.
+        with self._view(rows) as view:
+            self._spark.sql(
+                f"INSERT INTO {self.location(table)} REPLACE WHERE {condition} SELECT * FROM {view}"
+            ).collect()
+
+    @override
+    def _make_schema(self, table: Table) -> None:
+        self._spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self._schema(table)}").collect()
+
+    @override
+    def _out_of_reach(self, done: str, error: Exception) -> PlatformError:
+        return PlatformError(
+            f"the catalog {self._catalog} cannot be {done} ({first_line(error)}): set "
+            "PINTEREST_DATABRICKS_CATALOG, and grant USE CATALOG and CREATE SCHEMA on it"
+        )
+
+    def _schema(self, table: Table) -> str:
+        return f"`{self._catalog}`.`{self._prefix}{table.schema}`"

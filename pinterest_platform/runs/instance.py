@@ -1,0 +1,126 @@
+"""The Dagster instance of this machine: where it is, how it is opened, what its storage says."""
+
+import errno
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from filelock import FileLock
+from sqlalchemy.exc import DatabaseError
+
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.folders import plain_path
+from pinterest_platform.runs.launcher import PROCESS_TAG, is_alive
+from pinterest_platform.settings import Settings
+
+# Dagster's words on its configuration go on with all that it could be.
+_LONGEST_REASON = 200
+
+# What a full, read-only, forbidden or broken place says.
+_STORAGE_ERRORS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOENT,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.EIO,
+}
+
+_UNFINISHED = [
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+
+
+@contextmanager
+def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
+    """The Dagster instance at DAGSTER_HOME or, where that is not set, below PINTEREST_HOME.
+
+    Runs in a terminal whose process was killed are ended first, so that nobody waits for them.
+
+    Raises:
+        PlatformError: it cannot be written, when it is opened or within the block.
+    """
+    home = Path(settings.dagster_home)
+    # Dagster finds its instance by the environment, the processes that it starts too. In the URL of
+    # its SQLite files, a question mark would begin the query.
+    os.environ["DAGSTER_HOME"] = plain_path(str(home)) if "?" in str(home) else str(home)
+    with _home_errors(home):
+        with _opening(home):
+            home.mkdir(parents=True, exist_ok=True)
+            # Dagster makes its SQLite tables without a lock, so of two first runs one would find
+            # them half made.
+            with FileLock(home / ".lock"):
+                if not (home / "dagster.yaml").exists():
+                    shutil.copy(Path(__file__).with_name("dagster.yaml"), home)
+                opened = DagsterInstance.get()
+        with opened as instance:
+            end_killed_runs(instance)
+            yield instance
+
+
+@contextmanager
+def _opening(home: Path) -> Iterator[None]:
+    """Say in one line what keeps Dagster from opening its instance; storage is left to others."""
+    try:
+        yield
+    except (OSError, DatabaseError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:_LONGEST_REASON]
+        raise PlatformError(
+            f"the Dagster instance in {home} cannot be opened ({reason}): correct "
+            f"{home}/dagster.yaml, or remove it for the one that comes with the platform"
+        ) from None
+
+
+@contextmanager
+def _home_errors(home: Path) -> Iterator[None]:
+    """Say in one line that Dagster's storage cannot be used, from wherever that is noticed."""
+    try:
+        yield
+    except DatabaseError as error:
+        reason = str(error.orig).strip().split("\n", 1)[0]
+        if not isinstance(error.orig, sqlite3.Error):
+            raise PlatformError(
+                f"the database of the Dagster instance in {home} cannot be used ({reason}): check "
+                f"that it runs, and {home}/dagster.yaml"
+            ) from None
+        if "not a database" in reason or "malformed" in reason:
+            raise PlatformError(
+                f"Dagster's files in {home} are damaged ({reason}): put them back from a backup, "
+                f"or remove {home}, which the lake does not need; then run again"
+            ) from None
+        raise _unwritable(home, reason) from None
+    except OSError as error:
+        if error.errno not in _STORAGE_ERRORS:
+            raise
+        raise _unwritable(home, str(error.strerror)) from None
+
+
+def _unwritable(home: Path, reason: str) -> PlatformError:
+    return PlatformError(
+        f"the Dagster home {home} cannot be written ({reason}): free space, make it writable, or "
+        "set DAGSTER_HOME to another folder; then run again"
+    )
+
+
+def end_killed_runs(instance: DagsterInstance) -> None:
+    """Mark the runs in a terminal whose process is gone as failed, and free what they held."""
+    for run in instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
+        if not is_alive(run.tags.get(PROCESS_TAG, "")):
+            instance.report_run_failed(run, "The run's process exited without reporting a result.")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)

@@ -1,0 +1,295 @@
+"""Runs in this process: what needs one, and how it is recorded in the Dagster instance."""
+
+import os
+import socket
+import threading
+import uuid
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
+from dagster_shared.error import SerializableErrorInfo
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+from pyspark.errors import PySparkException
+from pyspark.sql import functions as F
+
+from pinterest_platform.build.tables import TableRows
+from pinterest_platform.definitions import defs
+from pinterest_platform.defs.layers import asset_key, table_name
+from pinterest_platform.defs.partitions import days_of, tags_of
+from pinterest_platform.defs.ticks import JOB
+from pinterest_platform.engines.engine import engine_of
+from pinterest_platform.errors import PlatformError
+from pinterest_platform.ingest.ingestion import days_arrived
+from pinterest_platform.ingest.landing.arrivals import misplaced
+from pinterest_platform.ingest.landing.layout import open_store
+from pinterest_platform.lake.delta import Lake
+from pinterest_platform.runs.instance import end_killed_runs
+from pinterest_platform.runs.launcher import PROCESS_TAG
+from pinterest_platform.settings import Settings
+from pinterest_platform.tables.catalog import TABLES, in_schema
+from pinterest_platform.tables.cleaned.backlog import days_behind
+from pinterest_platform.tables.contract import Table
+
+# A run that waits for the tables of a killed one goes on within so many seconds.
+_LOOK_SECONDS = 5
+
+
+@dataclass
+class RunResult:
+    """Whether a run made everything and no check failed as an error, and what was said if not."""
+
+    run_id: str
+    success: bool
+    failures: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Stale:
+    """What is to be made: days, ascending, and whether the analytics are, whatever the days."""
+
+    days: list[date]
+    analytics: bool
+
+
+def stale(settings: Settings, instance: DagsterInstance) -> Stale:
+    """What a run without days has to make.
+
+    A day is stale when something that arrived on it is not in the raw tables, when raw rows of it
+    are not in the cleaned ones, or when a run of it did not succeed and no later one made what it
+    should have. The analytics are when a cleaned table was made after one of them, or when one has
+    lost rows, a file or all since Dagster saw it made.
+
+    Raises:
+        PlatformError: a place cannot be read.
+    """
+    with engine_of(settings) as engine:
+        places = engine.places
+        lake = Lake(engine.session, places.lake)
+        with lake.explaining("what is new cannot be found out"):
+            arrived = {
+                day for table in in_schema("raw") for day in days_arrived(lake, places, table)
+            }
+            behind = {row["day"] for row in days_behind(TableRows(lake, ())).collect()}
+        analytics = _analytics_are_old(instance) or any(
+            _has_lost_rows(lake, instance, table) for table in in_schema("analytics")
+        )
+    today = datetime.now(UTC).date()
+    days = sorted(day for day in arrived | behind | _unfinished_days(instance) if day <= today)
+    return Stale(days, analytics)
+
+
+def misplaced_objects(settings: Settings) -> str | None:
+    """What to tell the user when no topic has an object and a sink writes elsewhere; or None.
+
+    Raises:
+        PlatformError: the landing place cannot be read.
+    """
+    place = settings.landing
+    if not place.startswith("s3://") and not Path(place).exists():
+        return None
+    return misplaced(open_store(place), settings.topics.values(), place)
+
+
+def _analytics_are_old(instance: DagsterInstance) -> bool:
+    cleaned = [max(_made(instance, table).values(), default=-1) for table in _keys("cleaned")]
+    analytics = [_last_made(instance, table) for table in _keys("analytics")]
+    return max(cleaned) > min(analytics)
+
+
+def _has_lost_rows(lake: Lake, instance: DagsterInstance, table: Table) -> bool:
+    """Whether the table's row count differs from its last materialization, or it cannot be read."""
+    event = instance.get_latest_materialization_event(asset_key(table.full_name))
+    made = event.asset_materialization if event else None
+    if made is None:
+        return False
+    if not lake.exists(table):
+        return True
+    # The condition makes the engine open the files; a bare count is answered by the log.
+    rows = lake.read(table).where(F.col(table.key[0]).isNotNull())
+    try:
+        return bool(rows.count() != made.metadata["dagster/row_count"].value)
+    except (PySparkException, Py4JJavaError) as error:
+        if lake.fault(error):
+            return True
+        raise
+
+
+def run(
+    instance: DagsterInstance,
+    assets: Iterable[dg.AssetKey],
+    days: Sequence[date],
+    on_event: Callable[[dg.DagsterEvent], None],
+) -> RunResult:
+    """Materialise assets, for a range of consecutive ``days`` where they are partitioned.
+
+    ``on_event`` is called with each event of the run as it happens.
+    """
+    tags = {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"} | tags_of(days)
+    run_id = str(uuid.uuid4())
+    failures: list[str] = []
+
+    def listen(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None:
+            return
+        if event.event_type == DagsterEventType.STEP_FAILURE:
+            failures.append(_reason(event))
+        elif event.event_type == DagsterEventType.RUN_FAILURE and not failures:
+            # It failed before a step: there is no engine, or it was interrupted while it waited.
+            failures.append(_innermost(event.job_failure_data.error))
+        elif event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            # One that blocks fails its step, which says so itself.
+            if not check.passed and is_error(check.severity) and not check.blocking:
+                failures.append(
+                    f"{check.asset_key.to_user_string()}:{check.check_name}: {check.description}"
+                )
+        on_event(event)
+
+    instance.add_event_listener(run_id, listen)
+    job = InMemoryJob(defs().resolve_job_def(JOB))
+    with _ending_killed_runs(instance):
+        # As execute_in_process does it, but with the job's own executor.
+        begun = instance.create_run_for_job(
+            job.get_definition(),
+            run_id=run_id,
+            tags=tags,
+            asset_selection=frozenset(assets),
+            # Dagster's own console log would bury what the user wants; the event log has it.
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+        result = execute_run(job, begun, instance)
+    # What several steps met is said once.
+    said = list(dict.fromkeys(failures))
+    return RunResult(run_id, result.success and not failures, said)
+
+
+def is_error(severity: dg.AssetCheckSeverity) -> bool:
+    """Whether a check that fails is an error, and not a warning."""
+    return severity == dg.AssetCheckSeverity.ERROR
+
+
+def consecutive(days: Iterable[date]) -> list[list[date]]:
+    """The days, ascending, in pieces without a gap."""
+    pieces: list[list[date]] = []
+    for day in sorted(days):
+        if pieces and pieces[-1][-1] + timedelta(days=1) == day:
+            pieces[-1].append(day)
+        else:
+            pieces.append([day])
+    return pieces
+
+
+def selected(selection: str | None) -> set[dg.AssetKey]:
+    """The assets that a selection names, as in Dagster: keys, 'group:raw', '+analytics/posts', ...
+
+    Raises:
+        PlatformError: it cannot be read, or names nothing that can be made.
+    """
+    graph = defs().resolve_asset_graph()
+    makeable = set(graph.materializable_asset_keys)
+    if selection is None:
+        return makeable
+    try:
+        with warnings.catch_warnings():
+            # That group selections are called beta is no news to who makes one.
+            warnings.simplefilter("ignore")
+            keys = {
+                key
+                for part in selection.split(",")
+                for key in dg.AssetSelection.from_string(part.strip()).resolve(graph)
+            }
+    except Exception as error:
+        raise PlatformError(
+            f"the selection '{selection}' cannot be read ({str(error).splitlines()[0]}): "
+            "name assets such as raw/pin or 'group:cleaned', see `dg list defs`"
+        ) from None
+    if not keys & makeable:
+        raise PlatformError(
+            f"the selection '{selection}' names nothing that can be made: see `dg list defs`"
+        )
+    return set(keys) & makeable
+
+
+def is_daily(asset: dg.AssetKey) -> bool:
+    """Whether the asset is partitioned by day."""
+    return TABLES[table_name(asset)].daily
+
+
+@contextmanager
+def _ending_killed_runs(instance: DagsterInstance) -> Iterator[None]:
+    """End killed runs while the block works: its run may wait for the tables of one."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(_LOOK_SECONDS):
+            end_killed_runs(instance)
+
+    watch = threading.Thread(target=look)
+    watch.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watch.join()
+
+
+def _unfinished_days(instance: DagsterInstance) -> set[date]:
+    """The days of runs that did not succeed and that no later runs made up for."""
+    made: dict[date, set[dg.AssetKey]] = {}
+    unfinished: set[date] = set()
+    everything = set(map(asset_key, TABLES))
+    for run in instance.get_runs():  # newest first
+        assets = set(run.asset_selection or everything)
+        for day in days_of(run):
+            later = made.setdefault(day, set())
+            if run.status == DagsterRunStatus.SUCCESS:
+                later |= assets
+            elif not assets <= later:
+                unfinished.add(day)
+    return unfinished
+
+
+def _keys(schema: str) -> list[dg.AssetKey]:
+    return [asset_key(table.full_name) for table in in_schema(schema)]
+
+
+def _made(instance: DagsterInstance, asset: dg.AssetKey) -> dict[str, int]:
+    """When each partition was last made, as the number of the event."""
+    return dict(
+        instance.get_latest_storage_id_by_partition(asset, DagsterEventType.ASSET_MATERIALIZATION)
+    )
+
+
+def _last_made(instance: DagsterInstance, asset: dg.AssetKey) -> int:
+    event = instance.get_latest_materialization_event(asset)
+    found = instance.fetch_materializations(asset, limit=1).records if event else []
+    return found[0].storage_id if found else -1
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    """Why a step failed: what it said itself, or the error that it met."""
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    return _innermost(data.error)
+
+
+def _innermost(error: SerializableErrorInfo | None) -> str:
+    """What the error at the start of the chain says, in a line."""
+    if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
+        return "the run was interrupted; the next one makes up for it"
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is None:
+        return "failed without a reason"
+    line = error.message.strip().split("\n", 1)[0]
+    return line.removeprefix(f"{PlatformError.__module__}.{PlatformError.__name__}: ")

@@ -1,0 +1,126 @@
+"""A landing folder, a lake, and the tables made from one into the other."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from pinterest_platform.build.request import Checked, Made, NotMade, Outcome, Places, Request
+from pinterest_platform.build.tables import TableRows, build
+from pinterest_platform.lake.delta import Lake
+from pinterest_platform.tables.catalog import TABLES, in_schema
+from pinterest_platform.tables.cleaned.backlog import days_behind
+from pinterest_platform_tests.kinesis import TurnedKinesis, turned_kinesis
+
+
+class Platform:
+    """Builds whole layers and gives back what the tables hold."""
+
+    def __init__(self, spark: SparkSession, folder: Path) -> None:
+        self.landing = folder / "landing"
+        self.landing.mkdir()
+        self.places = Places(
+            str(folder / "lake"),
+            str(self.landing),
+            {kind: f"pinterest.{kind}" for kind in ("pin", "geo", "user")},
+            date(2026, 1, 1),
+            {"post_years": (2018, 2022), "joining_years": (2015, 2020)},
+            {kind: f"streaming-pinterest-{kind}" for kind in ("pin", "geo", "user")},
+        )
+        self.spark = spark
+
+    def build(self, tables: Iterable[str], days: Iterable[date] = ()) -> list[Outcome]:
+        names = tuple(tables)
+        checks = tuple((name, check.name) for name in names for check in TABLES[name].checks)
+        return list(build(self.spark, self.places, Request(names, checks, tuple(days))))
+
+    def check(self, table: str, check: str, *days: date) -> list[Outcome]:
+        """Run one check and make nothing."""
+        return list(build(self.spark, self.places, Request((), ((table, check),), days)))
+
+    def layer(self, schema: str, *days: date) -> list[Outcome]:
+        return self.build([table.full_name for table in in_schema(schema)], days)
+
+    def all(self, *days: date) -> list[Outcome]:
+        return [
+            *self.layer("raw", *days),
+            *self.layer("cleaned", *days),
+            *self.layer("analytics"),
+        ]
+
+    def days_behind(self) -> list[date]:
+        """The days whose cleaned tables lack raw rows."""
+        lake = Lake(self.spark, self.places.lake)
+        return sorted(row["day"] for row in days_behind(TableRows(lake, ())).collect())
+
+    def rows(self, table: str, *without: str) -> list[tuple[Any, ...]]:
+        frame = Lake(self.spark, self.places.lake).read(TABLES[table]).drop(*without)
+        return sorted((tuple(row) for row in frame.collect()), key=repr)
+
+    def make(self, *days: date) -> None:
+        """All tables, without their checks."""
+        for schema, of_days in (("raw", days), ("cleaned", days), ("analytics", ())):
+            names = tuple(table.full_name for table in in_schema(schema))
+            list(build(self.spark, self.places, Request(names, (), of_days)))
+
+    def everything(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows of all tables, without the moment of ingestion."""
+        return {name: self.rows(name, "ingested_at") for name in TABLES}
+
+
+def failed(outcomes: Iterable[Outcome]) -> list[str]:
+    """The errors among checks, and the tables not made: '<table>:<check>', '<table>'."""
+    return [
+        f"{outcome.table}:{outcome.check}" if isinstance(outcome, Checked) else outcome.table
+        for outcome in outcomes
+        if isinstance(outcome, NotMade) or (isinstance(outcome, Checked) and outcome.stops)
+    ]
+
+
+def checked(outcomes: Iterable[Outcome], table: str, check: str) -> Checked:
+    """The outcome of one check."""
+    return next(
+        outcome
+        for outcome in outcomes
+        if isinstance(outcome, Checked) and (outcome.table, outcome.check) == (table, check)
+    )
+
+
+def made(outcomes: Iterable[Outcome], table: str) -> Made:
+    """How a table was made."""
+    return next(
+        outcome for outcome in outcomes if isinstance(outcome, Made) and outcome.table == table
+    )
+
+
+@pytest.fixture
+def platform(spark: SparkSession, tmp_path: Path) -> Platform:
+    return Platform(spark, tmp_path)
+
+
+PlatformOf = Callable[[Path], Platform]
+
+
+@pytest.fixture
+def platform_of(spark: SparkSession) -> PlatformOf:
+    """Platforms in folders of their own, to compare."""
+
+    def make(folder: Path) -> Platform:
+        folder.mkdir()
+        return Platform(spark, folder)
+
+    return make
+
+
+@pytest.fixture
+def kinesis(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[TurnedKinesis]:
+    """A Kinesis that the platform's streams are in."""
+    with turned_kinesis() as (kinesis, environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        platform.places = replace(platform.places, region=environment["AWS_REGION"])
+        yield kinesis

@@ -1,0 +1,35 @@
+"""What happens to a lake while nobody looks."""
+
+from pathlib import Path
+
+from deltalake import DeltaTable, write_deltalake
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from pinterest_platform.lake.delta import Lake
+from pinterest_platform.tables.contract import Table
+
+
+def double_a_row(table: Path) -> None:
+    """Let somebody write a row into a table that it holds already, which no check lets pass."""
+    rows = DeltaTable(str(table)).to_pyarrow_table()
+    write_deltalake(str(table), rows.slice(0, 1), mode="append")
+
+
+def let_pass(spark: SparkSession, lake: Lake, table: Table, *, days: int) -> None:
+    """Let all that a raw table holds have arrived, and been ingested, some days earlier."""
+    location = lake.location(table)
+    moved = (
+        spark.read.format("delta")
+        .load(location)
+        .withColumns(
+            {
+                name: F.col(name) - F.expr(f"INTERVAL {days} DAYS")
+                for name in ("arrived_at", "ingested_at")
+            }
+        )
+        .withColumn("day", F.date_sub("day", days))
+    )
+    kept = [row.asDict() for row in moved.collect()]
+    rows = spark.createDataFrame(kept, table.ddl)
+    rows.write.format("delta").mode("overwrite").save(location)
