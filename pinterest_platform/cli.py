@@ -9,8 +9,8 @@ import click
 from typing_extensions import override
 
 from pinterest_platform.commands.output import take_every_character, visible
+from pinterest_platform.environment import forget_users_of_endpoints, reach_this_machine_directly
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.network import forget_users_of_endpoints, reach_this_machine_directly
 
 # What the system says of a disk that is full, broken or not to be written.
 _REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES}

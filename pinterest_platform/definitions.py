@@ -5,8 +5,8 @@ from pathlib import Path
 import dagster as dg
 
 from pinterest_platform.defs.resources import EngineResource
+from pinterest_platform.environment import forget_users_of_endpoints, reach_this_machine_directly
 from pinterest_platform.executor import in_process_executor
-from pinterest_platform.network import forget_users_of_endpoints, reach_this_machine_directly
 from pinterest_platform.settings import load
 
 

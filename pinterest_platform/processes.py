@@ -162,19 +162,6 @@ def running(
             process.stop()
 
 
-@contextmanager
-def in_environment(environment: Mapping[str, str]) -> Iterator[None]:
-    """Have exactly these variables in the environment, and those from before after the block."""
-    before = dict(os.environ)
-    try:
-        os.environ.clear()
-        os.environ.update(environment)
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
 def _end_with_parent() -> None:
     while os.read(sys.stdin.fileno(), 1):
         pass

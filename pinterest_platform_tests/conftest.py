@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pinterest_platform.engines.sail import sail_session
-from pinterest_platform.network import reach_this_machine_directly
+from pinterest_platform.environment import reach_this_machine_directly
 
 # The servers of the tests, too, are on this machine, whatever proxy there is.
 reach_this_machine_directly()

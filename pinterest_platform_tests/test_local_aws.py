@@ -15,8 +15,8 @@ import pytest
 import requests
 
 from pinterest_platform import local_aws
+from pinterest_platform.environment import replaced
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.processes import in_environment
 from pinterest_platform_tests.local_aws import client, running_moto
 
 DEADLINE_SECONDS = 30
@@ -241,7 +241,7 @@ def test_it_stands_in_for_the_aws_that_the_user_has(monkeypatch: pytest.MonkeyPa
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KINESIS", "HTTP_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with local_aws.running() as aws:
-        with in_environment(aws.instead_of_aws(os.environ)):
+        with replaced(aws.instead_of_aws(os.environ)):
             local_aws.create_streams(["a", "b"], 2)
             names = boto3.client("kinesis", region_name="us-east-1").list_streams()["StreamNames"]
         assert names == ["a", "b"]

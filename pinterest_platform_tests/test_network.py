@@ -7,13 +7,9 @@ import pytest
 import requests
 from requests.utils import get_environ_proxies
 
+from pinterest_platform.environment import forget_users_of_endpoints, reach_this_machine_directly
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.network import (
-    forget_users_of_endpoints,
-    is_this_machine,
-    reach_this_machine_directly,
-    without_users,
-)
+from pinterest_platform.network import is_this_machine, without_users
 
 # Port 9 is discard: nobody listens there.
 NOWHERE = "http://127.0.0.1:9"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pinterest_platform import processes
+from pinterest_platform import environment, processes
 from pinterest_platform.errors import PlatformError
 from pinterest_platform_tests.process_tree import is_alive
 
@@ -71,7 +71,7 @@ def test_the_child_of_a_killed_parent_ends_with_its_children(
 ) -> None:
     name = module(FAMILY.format(then=WAIT))
     program = (
-        "import time; from pinterest_platform import processes\n"
+        "import time; from pinterest_platform import environment, processes\n"
         f"with processes.running('someone', '{name}') as process:\n"
         "    process.url(); print(process.pid, process.output(), flush=True); time.sleep(600)"
     )
@@ -108,6 +108,6 @@ def test_what_a_child_says_is_in_its_log(module: Callable[[str], str], tmp_path:
 def test_the_environment_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "mine")
     before = dict(os.environ)
-    with processes.in_environment({"ONLY": "this"}):
+    with environment.replaced({"ONLY": "this"}):
         assert dict(os.environ) == {"ONLY": "this"}
     assert dict(os.environ) == before

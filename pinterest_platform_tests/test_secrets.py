@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pinterest_platform.environment import forget_users_of_endpoints
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.network import forget_users_of_endpoints
 from pinterest_platform.settings import Settings, load
 from pinterest_platform_tests.landing import land_posts
 from pinterest_platform_tests.process import Pinterest

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from sqlalchemy import URL, Engine, create_engine
 
-from pinterest_platform import local_aws, processes
+from pinterest_platform import environment, local_aws, processes
 from pinterest_platform.commands.console import as_table, wide_console
 from pinterest_platform.commands.run import materialise
 from pinterest_platform.emulator.seeding import seed_database
@@ -22,7 +22,6 @@ from pinterest_platform.emulator.sending import Sent, emulate
 from pinterest_platform.engines.engine import engine_of
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.lake.query import query
-from pinterest_platform.processes import in_environment
 from pinterest_platform.runs import terminal as runs
 from pinterest_platform.runs.instance import instance_of
 from pinterest_platform.settings import Settings, load
@@ -62,7 +61,7 @@ SHOWN_ROWS = 8
 def command() -> None:
     """Seed a database, post through a gateway, materialise, and show the eleven results."""
     local_aws.require_folders(load())
-    with local_aws.running() as aws, in_environment(aws.instead_of_aws(os.environ)):
+    with local_aws.running() as aws, environment.replaced(aws.instead_of_aws(os.environ)):
         _demo(load(), wide_console())
 
 

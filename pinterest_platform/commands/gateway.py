@@ -18,8 +18,8 @@ from pinterest_platform.gateway.connections import MAX_CONNECTIONS, Connection, 
 from pinterest_platform.gateway.log import LandingLog
 from pinterest_platform.gateway.log_lines import LOGGING
 from pinterest_platform.gateway.topics import Topics
-from pinterest_platform.ingest.landing.layout import open_store
 from pinterest_platform.ingest.landing.objects import open_objects
+from pinterest_platform.object_store import open_store
 from pinterest_platform.settings import Settings
 
 # A request waits for a write of milliseconds, or of seconds when S3 asks to slow down; who stops a

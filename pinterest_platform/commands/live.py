@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import click
 import requests
 
-from pinterest_platform import local_aws, processes
+from pinterest_platform import environment, local_aws, processes
 from pinterest_platform.commands.dagster_dev import HOST, check_free, dagster_dev
 from pinterest_platform.emulator.database import missing_tables, open_source, sqlite_file
 from pinterest_platform.emulator.seeding import seed_database
@@ -71,7 +71,7 @@ def _start(
     logs = settings.home / "live"
     logs.mkdir(parents=True, exist_ok=True)
     aws = stack.enter_context(local_aws.running(logs / "aws.log"))
-    stack.enter_context(processes.in_environment(aws.instead_of_aws(os.environ)))
+    stack.enter_context(environment.replaced(aws.instead_of_aws(os.environ)))
     local_aws.create_streams(settings.streams.values(), SHARDS)
     # It makes DAGSTER_HOME what it should be, for the processes of Dagster, too.
     with instance_of(settings):

@@ -6,9 +6,9 @@ import click
 
 from pinterest_platform import settings
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.ingest.landing.layout import open_store
 from pinterest_platform.ingest.landing.objects import open_objects
 from pinterest_platform.kafka_client import client_config, sink_group
+from pinterest_platform.object_store import open_store
 from pinterest_platform.sink.chunks import Bounds
 from pinterest_platform.sink.task import Sink
 

@@ -14,8 +14,8 @@ from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
 from pinterest_platform.emulator.pace import Stop
+from pinterest_platform.environment import reach_this_machine_directly
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.network import reach_this_machine_directly
 
 # 5 s cover a connection across the world and two lost packets; 30 s because API Gateway gives up
 # on what is behind it after 29 s and says so.

@@ -1,7 +1,6 @@
 """The engine ``sail``: a Spark Connect server in Rust, started inside this process. No JVM."""
 
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pysail.spark import SparkConnectServer
 from pyspark.sql import SparkSession
 
 from pinterest_platform.engines.session import kept_open, opened
+from pinterest_platform.environment import set_defaults
 from pinterest_platform.folders import temporary_folder
 from pinterest_platform.lake.spool import SPOOL
 
@@ -37,9 +37,8 @@ def sail_session() -> Iterator[SparkSession]:
 def sail_server(host: str, port: int) -> SparkConnectServer:
     """A Sail server that is not started yet; port 0 is a free one."""
     # Sail logs to standard error; its information lines would bury what a user wants to read.
-    os.environ.setdefault("RUST_LOG", "error")
     # An S3 endpoint on this machine speaks plain HTTP; without one it is HTTPS all the same.
-    os.environ.setdefault("AWS_ALLOW_HTTP", "true")
+    set_defaults({"RUST_LOG": "error", "AWS_ALLOW_HTTP": "true"})
     return SparkConnectServer(host, port)
 
 

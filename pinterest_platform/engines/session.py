@@ -1,7 +1,6 @@
 """How a session on a Spark Connect server is opened, what it is set to, and how it stays open."""
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,8 +9,8 @@ from typing import TypeVar, cast
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from pinterest_platform.environment import reach_this_machine_directly, set_defaults, set_variables
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.network import reach_this_machine_directly
 
 UTC = {"spark.sql.session.timeZone": "UTC"}
 
@@ -55,14 +54,14 @@ def opened(remote: str) -> SparkSession:
             answer.
     """
     # What its core logs of a server that cannot be reached, the error says as well.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    set_defaults({"GRPC_VERBOSITY": "NONE"})
     # A second of imports, which a process that opens no session does not pay.
     import grpc  # type: ignore[import-untyped]  # noqa: PLC0415
     from pyspark.sql.connect.client import DefaultChannelBuilder  # noqa: PLC0415
     from pyspark.sql.connect.session import SparkSession as ConnectSession  # noqa: PLC0415
 
     # As PySpark's own builder does, which takes no options of a channel: functions are Connect's.
-    os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
+    set_variables({"SPARK_CONNECT_MODE_ENABLED": "1"})
     reach_this_machine_directly()
     builder = DefaultChannelBuilder(remote, [_UNCOMPRESSED])
     with builder.toChannel() as channel:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -18,6 +18,7 @@ from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from pinterest_platform.engines.session import PLANNING, TIMESTAMPS, UTC
+from pinterest_platform.environment import set_defaults, without
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.folders import temporary_folder
 
@@ -59,10 +60,10 @@ def spark_session(on_s3: bool) -> Iterator[SparkSession]:
     # What it logs comes with the error, too.
     PySparkLogger.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     # Spark's own setting does not reach the processes that plan Python data sources.
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    set_defaults({"PYSPARK_PYTHON": sys.executable})
     coordinates = ",".join([DELTA, S3A] if on_s3 else [DELTA])
     with (
-        _without(CONNECT_VARIABLES),
+        without(CONNECT_VARIABLES),
         tempfile.TemporaryFile() as said,
         temporary_folder() as folder,
     ):
@@ -192,13 +193,3 @@ def _standard_error_to(file: IO[bytes]) -> Iterator[None]:
         sys.stderr.flush()
         os.dup2(before, 2)
         os.close(before)
-
-
-@contextmanager
-def _without(names: Iterable[str]) -> Iterator[None]:
-    """Take variables out of the environment for as long as the block lasts."""
-    before = {name: os.environ.pop(name) for name in names if name in os.environ}
-    try:
-        yield
-    finally:
-        os.environ.update(before)

@@ -19,10 +19,10 @@ from pyspark.sql import functions as F
 
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.folders import is_folder, is_plain, plain_path
-from pinterest_platform.ingest.landing.layout import open_store
 from pinterest_platform.lake.faults import damaged_log, first_line, storage_fault
 from pinterest_platform.lake.misplaced import reject_misplaced
 from pinterest_platform.lake.spool import spool_folder
+from pinterest_platform.object_store import open_store
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Table
 

@@ -10,7 +10,7 @@ import obstore
 from pyspark.sql import SparkSession
 
 from pinterest_platform.folders import is_abandoned, owner, temporary_folder
-from pinterest_platform.ingest.landing.layout import Store, open_store
+from pinterest_platform.object_store import Store, open_store
 
 # The setting of a session that names the place: a folder or an s3:// URL that the engine and this
 # process both reach. Engines that read the source of a merge once have none.

@@ -12,9 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pinterest_platform import processes
+from pinterest_platform.environment import reach_this_machine_directly
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.gateway.stream_client import Kinesis
-from pinterest_platform.network import reach_this_machine_directly
 from pinterest_platform.settings import Settings
 
 REGION = "us-east-1"

@@ -1,7 +1,6 @@
 """The Dagster instance of this machine: where it is, how it is opened, what its storage says."""
 
 import errno
-import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from filelock import FileLock
 from sqlalchemy.exc import DatabaseError
 
+from pinterest_platform.environment import set_variables
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.folders import plain_path
 from pinterest_platform.runs.launcher import PROCESS_TAG, is_alive
@@ -57,7 +57,7 @@ def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
     home = Path(settings.dagster_home)
     # Dagster finds its instance by the environment, the processes that it starts too. In the URL of
     # its SQLite files, a question mark would begin the query.
-    os.environ["DAGSTER_HOME"] = plain_path(str(home)) if "?" in str(home) else str(home)
+    set_variables({"DAGSTER_HOME": plain_path(str(home)) if "?" in str(home) else str(home)})
     with _home_errors(home):
         with _opening(home):
             home.mkdir(parents=True, exist_ok=True)

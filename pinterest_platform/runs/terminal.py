@@ -29,8 +29,8 @@ from pinterest_platform.engines.engine import engine_of
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.ingest.ingestion import days_arrived
 from pinterest_platform.ingest.landing.arrivals import misplaced
-from pinterest_platform.ingest.landing.layout import open_store
 from pinterest_platform.lake.delta import Lake
+from pinterest_platform.object_store import open_store
 from pinterest_platform.runs.instance import end_killed_runs
 from pinterest_platform.runs.launcher import PROCESS_TAG
 from pinterest_platform.settings import Settings

@@ -11,8 +11,8 @@ import pytest
 
 from pinterest_platform.gateway.app import create_app
 from pinterest_platform.gateway.log import LandingLog
-from pinterest_platform.ingest.landing.layout import open_store
 from pinterest_platform.ingest.landing.objects import open_objects
+from pinterest_platform.object_store import open_store
 from pinterest_platform_tests.gateway.conftest import (
     DEADLINE_SECONDS,
     PIN,

@@ -14,8 +14,8 @@ import requests
 from pinterest_platform.errors import LandingUnavailable
 from pinterest_platform.gateway.log import MAX_WAITING_BYTES, LandingLog
 from pinterest_platform.gateway.topic_bodies import Record
-from pinterest_platform.ingest.landing.layout import open_store
 from pinterest_platform.ingest.landing.objects import open_objects
+from pinterest_platform.object_store import open_store
 from pinterest_platform_tests.gateway.conftest import (
     PIN,
     Gateway,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pinterest_platform.ingest.landing.layout import open_store
 from pinterest_platform.ingest.landing.objects import open_objects
+from pinterest_platform.object_store import open_store
 from pinterest_platform.sink.chunks import Bounds
 from pinterest_platform.sink.task import Sink
 from pinterest_platform_tests.gateway.conftest import landed, wait_until

@@ -15,8 +15,8 @@ from pinterest_platform.ingest.landing.cursor import (
     read_cursor,
     write_cursor,
 )
-from pinterest_platform.ingest.landing.layout import open_store
 from pinterest_platform.ingest.polling import BUDGET_SECONDS
+from pinterest_platform.object_store import open_store
 from pinterest_platform.settings import load
 from pinterest_platform.tables import raw
 

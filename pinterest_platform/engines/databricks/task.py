@@ -5,7 +5,6 @@ Databricks (``infra/databricks``) its command line says what to do, and it print
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,6 +24,7 @@ from pinterest_platform.build.tables import build
 from pinterest_platform.engines.databricks.access import access_of, environment_of
 from pinterest_platform.engines.databricks.messages import END, ERROR, Access, asked_of, message_of
 from pinterest_platform.engines.session import configure
+from pinterest_platform.environment import set_variables
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.places import places_of
 from pinterest_platform.settings import load
@@ -79,7 +79,7 @@ def _by_itself(arguments: list[str]) -> None:
     # The default engine would write the tables into a folder of the driver.
     engine = {"PINTEREST_ENGINE": "databricks"}
     # What is empty is left to the default, and to the runtime.
-    os.environ.update(engine | {name: value for name, value in asked.settings if value})
+    set_variables(engine | {name: value for name, value in asked.settings if value})
     settings = load()
     today = datetime.now(UTC).date()
     first = asked.first or max(today - timedelta(days=1), settings.start_date)
@@ -102,5 +102,5 @@ def _built(request: Request, places: Places, access: Access) -> Iterator[Outcome
     # The region is that of the landing bucket, too. For this process; the places carry it to those
     # that read.
     environment = environment_of(access) | ({"AWS_REGION": places.region} if places.region else {})
-    os.environ.update(environment)
+    set_variables(environment)
     return build(spark, replace(places, environment=environment), request)

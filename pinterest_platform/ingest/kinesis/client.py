@@ -26,8 +26,8 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as AwsConnectionError
 from botocore.parsers import ResponseParserError
 
+from pinterest_platform.environment import reach_this_machine_directly
 from pinterest_platform.errors import StreamError
-from pinterest_platform.network import reach_this_machine_directly
 
 # One lost packet (it is sent again after 1 s) is survived.
 CONNECT_SECONDS = 2

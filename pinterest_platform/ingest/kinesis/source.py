@@ -6,7 +6,6 @@ in an option. What has no end yet is read up to the tip of its shard.
 
 import base64
 import json
-import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ import pyarrow as pa
 from pyspark.sql.datasource import DataSourceReader, InputPartition
 from typing_extensions import override
 
+from pinterest_platform.environment import set_variables
 from pinterest_platform.ingest.arrays import split
 from pinterest_platform.ingest.data_source import Source
 from pinterest_platform.ingest.kinesis.client import Connection
@@ -93,7 +93,7 @@ class KinesisReader(DataSourceReader):
     @override
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         assert isinstance(partition, ShardTask)  # noqa: S101 - what partitions() made
-        os.environ.update(self._environment)
+        set_variables(self._environment)
         shard = partition.read.shard
         kinesis = Connection(self._region or None)
         for span in partition.read.spans:

@@ -19,11 +19,11 @@ from pinterest_platform.errors import PlatformError
 from pinterest_platform.ingest.arrays import record_at
 from pinterest_platform.ingest.landing.layout import (
     LandingKey,
-    Store,
     other_prefix,
     partition_prefix,
     topic_prefix,
 )
+from pinterest_platform.object_store import Store
 
 # Every range of a partition costs a list request. Many ranges are many small holes, which one
 # listing from the first of them on passes faster.

@@ -22,13 +22,9 @@ from pinterest_platform.ingest.landing.arrivals import (
     partition_number,
     unreadable,
 )
-from pinterest_platform.ingest.landing.layout import (
-    LandingKey,
-    Store,
-    partition_prefix,
-    topic_prefix,
-)
+from pinterest_platform.ingest.landing.layout import LandingKey, partition_prefix, topic_prefix
 from pinterest_platform.ingest.polling import Arrivals, at_once
+from pinterest_platform.object_store import Store
 
 # Of the cursor's text. A tick with a text of another version starts over: what it then asks for is
 # made once more, with the same rows.

@@ -1,4 +1,4 @@
-"""The layout of landing objects and how their store is opened, for writers and readers alike.
+"""The layout of landing objects: their keys, and where their topics lie.
 
 Source of the layout: the Confluent S3 sink connector's default partitioner and JSON format.
 """
@@ -6,22 +6,11 @@ Source of the layout: the Confluent S3 sink connector's default partitioner and 
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
 
 import obstore
-from obstore.store import LocalStore, S3Store
 
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.network import reach_this_machine_directly
-
-KINDS = ("pin", "geo", "user")
-
-Store = LocalStore | S3Store
-
-# By default obstore tries for three minutes, in silence. This is less than a stopping gateway waits
-# for its requests and most clients for an answer (30 s), and enough for 8 MiB over 5 Mbit/s.
-S3_PATIENCE = timedelta(seconds=20)
+from pinterest_platform.object_store import Store
 
 _TOPICS = "topics"
 
@@ -98,40 +87,3 @@ def other_prefix(store: Store, topics: Collection[str]) -> str | None:
 
 def _folders(store: Store, prefix: str = "") -> Sequence[str]:
     return obstore.list_with_delimiter(store, prefix)["common_prefixes"]
-
-
-def open_store(url: str, *, create: bool = False, patience: timedelta = S3_PATIENCE) -> Store:
-    """Open a folder or an ``s3://bucket/prefix`` as an object store.
-
-    S3 takes its endpoint, region and credentials from the usual AWS_* variables, or from the
-    role of the machine or container. ``create`` makes a folder that does not exist. ``patience`` is
-    how long S3 is waited for, and how long a request is tried again.
-
-    Raises:
-        PlatformError: when the folder does not exist, cannot be made or is a file.
-    """
-    if url.startswith("s3://"):
-        reach_this_machine_directly()
-        return S3Store.from_url(
-            url,
-            # An endpoint on this machine speaks plain HTTP; without one it is HTTPS.
-            client_options={"allow_http": True, "timeout": patience},
-            retry_config={"max_retries": 4, "retry_timeout": patience},
-        )
-    folder = Path(url)
-    if create:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise PlatformError(
-                f"the landing folder {folder} cannot be made ({error.strerror}): "
-                "set PINTEREST_LANDING"
-            ) from None
-    if not folder.exists():
-        raise PlatformError(
-            f"the landing folder {folder} does not exist: post something through the gateway, "
-            "or set PINTEREST_LANDING"
-        )
-    if not folder.is_dir():
-        raise PlatformError(f"the landing place {folder} is a file: set PINTEREST_LANDING")
-    return LocalStore(folder)

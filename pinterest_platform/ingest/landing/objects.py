@@ -24,7 +24,8 @@ from obstore.exceptions import (
 from obstore.store import LocalStore, S3Store
 
 from pinterest_platform.errors import LandingUnavailable, PlatformError
-from pinterest_platform.ingest.landing.layout import LandingKey, Store, partition_prefix
+from pinterest_platform.ingest.landing.layout import LandingKey, partition_prefix
+from pinterest_platform.object_store import Store
 
 # Writers and readers hold an object in memory. 10,000 records is a usual flush.size of Confluent's
 # S3 sink; 8 MiB is one S3 request well within its timeout.

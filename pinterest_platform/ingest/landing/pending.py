@@ -19,10 +19,11 @@ from pinterest_platform.ingest.landing.arrivals import (
     new_arrivals,
     reject_undated,
 )
-from pinterest_platform.ingest.landing.layout import LandingKey, Store, open_store
+from pinterest_platform.ingest.landing.layout import LandingKey
 from pinterest_platform.ingest.landing.source import FORMAT, LandingSource, options
 from pinterest_platform.ingest.rows import micros, moment
 from pinterest_platform.lake.delta import Lake
+from pinterest_platform.object_store import Store, open_store
 from pinterest_platform.tables.contract import Table
 
 

@@ -6,7 +6,6 @@ often an engine evaluates the plan, it reads the same objects.
 
 import base64
 import json
-import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,11 +19,13 @@ from obstore.exceptions import BaseError
 from pyspark.sql.datasource import DataSourceReader, InputPartition
 from typing_extensions import override
 
+from pinterest_platform.environment import set_variables
 from pinterest_platform.ingest.arrays import split
 from pinterest_platform.ingest.data_source import Source
 from pinterest_platform.ingest.landing.arrivals import Arrival
-from pinterest_platform.ingest.landing.layout import LandingKey, Store, open_store
+from pinterest_platform.ingest.landing.layout import LandingKey
 from pinterest_platform.ingest.rows import DDL, SCHEMA, micros, moment, text_or_bytes
+from pinterest_platform.object_store import Store, open_store
 
 FORMAT = "landing_objects"
 
@@ -103,7 +104,7 @@ class LandingReader(DataSourceReader):
     @override
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         assert isinstance(partition, Slice)  # noqa: S101 - what partitions() made
-        os.environ.update(self._environment)
+        set_variables(self._environment)
         yield from split(lines_of(open_store(self._url), partition.arrivals))
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.ingest.landing.arrivals import Arrival, Held, new_arrivals, reject_undated
-from pinterest_platform.ingest.landing.layout import LandingKey, open_store
+from pinterest_platform.ingest.landing.layout import LandingKey
+from pinterest_platform.object_store import open_store
 from pinterest_platform_tests.landing import NOON, land
 
 TOPIC = "pinterest.pin"

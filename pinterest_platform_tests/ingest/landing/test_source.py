@@ -10,7 +10,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from pinterest_platform.ingest.landing import source as landing_source
 from pinterest_platform.ingest.landing.arrivals import Held, new_arrivals
-from pinterest_platform.ingest.landing.layout import LandingKey, open_store
+from pinterest_platform.ingest.landing.layout import LandingKey
+from pinterest_platform.object_store import open_store
 from pinterest_platform_tests.landing import NOON, land
 from pinterest_platform_tests.rows import records
 

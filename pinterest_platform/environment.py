@@ -1,0 +1,81 @@
+"""The process's environment: the one module that changes it.
+
+Libraries that take their configuration from variables (AWS's clients, gRPC, Sail, Spark, Dagster)
+and child processes leave no other way. What the platform itself is configured with is read in
+``settings``.
+"""
+
+import os
+import socket
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+
+from pinterest_platform.network import has_proxy
+
+# Both spellings of ::1, because urllib compares it with its brackets and requests without them.
+_THIS_MACHINE = ("localhost", "127.0.0.1", "127.0.0.0/8", "::1", "[::1]")
+
+
+def set_variables(variables: Mapping[str, str]) -> None:
+    """Set variables, for the rest of the process and for its children."""
+    os.environ.update(variables)
+
+
+def set_defaults(variables: Mapping[str, str]) -> None:
+    """Set the variables that are not set yet."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def without(names: Iterable[str]) -> Iterator[None]:
+    """Unset variables while the block runs."""
+    before = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(before)
+
+
+@contextmanager
+def replaced(variables: Mapping[str, str]) -> Iterator[None]:
+    """Have these variables and no others while the block runs."""
+    before = dict(os.environ)
+    try:
+        os.environ.clear()
+        os.environ.update(variables)
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def reach_this_machine_directly(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Keep requests to this machine's own servers away from the proxy of the environment.
+
+    A proxy knows no way back to them. gRPC, requests, botocore, reqwest (obstore, Sail) and
+    Dagster's processes all read the same variables, so the rule is set there, once.
+    """
+    if not has_proxy(environ):
+        return
+    names = ["no_proxy", "NO_PROXY"]
+    names += [name for name in ("no_grpc_proxy", "NO_GRPC_PROXY") if name in environ]
+    given = [
+        entry.strip()
+        for name in names
+        for entry in environ.get(name, "").split(",")
+        if entry.strip()
+    ]
+    direct = ",".join(dict.fromkeys([*given, *_THIS_MACHINE, socket.gethostname()]))
+    environ.update(dict.fromkeys(names, direct))
+
+
+def forget_users_of_endpoints(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Take user names and passwords out of the URLs of AWS endpoints and of Databricks.
+
+    Their clients have other credentials and make no use of these, but quote the URL in errors.
+    """
+    for name, url in list(environ.items()):
+        scheme, slashes, rest = url.partition("://")
+        if name.startswith(("AWS_ENDPOINT_URL", "DATABRICKS_HOST")) and slashes and "@" in rest:
+            environ[name] = f"{scheme}://{rest.rpartition('@')[2]}"

@@ -1,0 +1,52 @@
+"""Object stores: a folder or an S3 prefix, opened alike for landing objects and the lake."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from obstore.store import LocalStore, S3Store
+
+from pinterest_platform.environment import reach_this_machine_directly
+from pinterest_platform.errors import PlatformError
+
+Store = LocalStore | S3Store
+
+# By default obstore tries for three minutes, in silence. This is less than a stopping gateway waits
+# for its requests and most clients for an answer (30 s), and enough for 8 MiB over 5 Mbit/s.
+S3_PATIENCE = timedelta(seconds=20)
+
+
+def open_store(url: str, *, create: bool = False, patience: timedelta = S3_PATIENCE) -> Store:
+    """Open a folder or an ``s3://bucket/prefix`` as an object store.
+
+    S3 takes its endpoint, region and credentials from the usual AWS_* variables, or from the
+    role of the machine or container. ``create`` makes a folder that does not exist. ``patience`` is
+    how long S3 is waited for, and how long a request is tried again.
+
+    Raises:
+        PlatformError: when the folder does not exist, cannot be made or is a file.
+    """
+    if url.startswith("s3://"):
+        reach_this_machine_directly()
+        return S3Store.from_url(
+            url,
+            # An endpoint on this machine speaks plain HTTP; without one it is HTTPS.
+            client_options={"allow_http": True, "timeout": patience},
+            retry_config={"max_retries": 4, "retry_timeout": patience},
+        )
+    folder = Path(url)
+    if create:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PlatformError(
+                f"the landing folder {folder} cannot be made ({error.strerror}): "
+                "set PINTEREST_LANDING"
+            ) from None
+    if not folder.exists():
+        raise PlatformError(
+            f"the landing folder {folder} does not exist: post something through the gateway, "
+            "or set PINTEREST_LANDING"
+        )
+    if not folder.is_dir():
+        raise PlatformError(f"the landing place {folder} is a file: set PINTEREST_LANDING")
+    return LocalStore(folder)
