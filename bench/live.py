@@ -21,9 +21,10 @@ from pathlib import Path
 import dagster as dg
 from deltalake import DeltaTable
 
+from pinterest_platform.kinds import KINDS
 from pinterest_platform.tables.catalog import OUTPUTS
 
-TABLES = ("pin", "geo", "user", "pin_stream", "geo_stream", "user_stream")
+TABLES = [table.split(".")[1] for kind in KINDS.values() for table in kind.raw_tables]
 
 
 def free_port() -> int:

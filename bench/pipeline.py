@@ -17,17 +17,18 @@ from pathlib import Path
 
 from pinterest_platform.emulator.sample import sample
 from pinterest_platform.ingest.landing.layout import LandingKey
+from pinterest_platform.kinds import KINDS
 
 
 def land(folder: Path, posts: int, per_object: int) -> None:
     """Write the sample's posts as landing objects of so many records."""
-    lines: dict[str, list[str]] = {"pin": [], "geo": [], "user": []}
+    lines: dict[str, list[str]] = {name: [] for name in KINDS}
     for post in sample(posts, 100):
         for kind, row in post.items():
             lines[kind].append(json.dumps(row, ensure_ascii=False, default=datetime.isoformat))
     for kind, records in lines.items():
         for offset in range(0, posts, per_object):
-            path = folder / str(LandingKey(f"pinterest.{kind}", 0, offset))
+            path = folder / str(LandingKey(KINDS[kind].topic("pinterest"), 0, offset))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("".join(f"{line}\n" for line in records[offset : offset + per_object]))
 

@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.folders import unusable_characters
+from pinterest_platform.kinds import KINDS
 
 # What Unity Catalog takes without quotes, and what no SQL can hide in.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
@@ -238,12 +239,12 @@ class Settings(BaseSettings):
     @property
     def topics(self) -> dict[str, str]:
         """The topic of each kind of record: ``{"pin": "<id>.pin", ...}``."""
-        return {kind: f"{self.id}.{kind}" for kind in ("pin", "geo", "user")}
+        return {name: kind.topic(self.id) for name, kind in KINDS.items()}
 
     @property
     def streams(self) -> dict[str, str]:
         """The Kinesis stream of each kind of record: ``{"pin": "streaming-<id>-pin", ...}``."""
-        return {kind: f"streaming-{self.id}-{kind}" for kind in ("pin", "geo", "user")}
+        return {name: kind.stream(self.id) for name, kind in KINDS.items()}
 
 
 def load() -> Settings:

@@ -26,6 +26,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from pinterest_platform.emulator.credentials import VARIABLES, load_credentials
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.kinds import KINDS
 from pinterest_platform.settings import Settings
 
 # A row is found by its primary key in milliseconds and a seed takes seconds; InnoDB itself gives
@@ -83,14 +84,16 @@ user_data = Table(
     mysql_charset="utf8mb4",
 )
 
-# Kind of record -> the table it comes from. The order is the order in which a post is sent.
-TABLES: dict[str, Table] = {"pin": pinterest_data, "geo": geolocation_data, "user": user_data}
+# Kind of record -> the table it comes from, in the order in which a post is sent.
+TABLES: dict[str, Table] = {
+    name: metadata.tables[kind.source_table]
+    for name, kind in KINDS.items()
+    if kind.source_table in metadata.tables
+}
 
-# Kind of record -> the primary key, by which the three rows of a post belong together.
+# Kind of record -> the primary key, by which the rows of a post belong together.
 KEYS: dict[str, Column[int]] = {
-    "pin": pinterest_data.c["index"],
-    "geo": geolocation_data.c["ind"],
-    "user": user_data.c["ind"],
+    name: table.c[KINDS[name].id_fields[0]] for name, table in TABLES.items()
 }
 
 

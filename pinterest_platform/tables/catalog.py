@@ -3,10 +3,8 @@
 from pinterest_platform.tables import raw
 from pinterest_platform.tables.analytics import categories, followers
 from pinterest_platform.tables.analytics.posts import POSTS
-from pinterest_platform.tables.cleaned.geolocations import GEOLOCATIONS
-from pinterest_platform.tables.cleaned.pins import PINS
+from pinterest_platform.tables.cleaned.contracts import CLEANED
 from pinterest_platform.tables.cleaned.quarantine import QUARANTINE
-from pinterest_platform.tables.cleaned.users import USERS
 from pinterest_platform.tables.contract import Table
 
 OUTPUTS = (
@@ -29,9 +27,7 @@ TABLES: dict[str, Table] = {
         *raw.BATCH.values(),
         *raw.STREAM.values(),
         QUARANTINE,
-        PINS,
-        GEOLOCATIONS,
-        USERS,
+        *(table for table, _ in CLEANED),
         POSTS,
         *OUTPUTS,
     )

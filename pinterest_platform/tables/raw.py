@@ -4,6 +4,7 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from pinterest_platform.kinds import KINDS
 from pinterest_platform.tables.contract import Check, Column, Table, violation
 
 NATURAL_KEY = ("topic_or_stream", "partition_or_shard", "offset_or_sequence_number")
@@ -58,11 +59,6 @@ def _raw(name: str, row: str, *own_checks: Check) -> Table:
     )
 
 
-PIN = _raw("pin", "A pin record as it arrived from Kafka.")
-GEO = _raw("geo", "A geolocation record as it arrived from Kafka.")
-USER = _raw("user", "A user record as it arrived from Kafka.")
-
-
 def _of_stream(name: str, row: str) -> Table:
     return _raw(name, row, _nothing_expired(f"raw.{name}"))
 
@@ -96,13 +92,15 @@ def _expired(readings: DataFrame) -> DataFrame:
     )
 
 
-PIN_STREAM = _of_stream("pin_stream", "A pin record as it arrived from Kinesis.")
-GEO_STREAM = _of_stream("geo_stream", "A geolocation record as it arrived from Kinesis.")
-USER_STREAM = _of_stream("user_stream", "A user record as it arrived from Kinesis.")
-
 # The tables of each channel, by kind of record.
-BATCH = {"pin": PIN, "geo": GEO, "user": USER}
-STREAM = {"pin": PIN_STREAM, "geo": GEO_STREAM, "user": USER_STREAM}
+BATCH = {
+    name: _raw(kind.raw_batch, f"A {kind.noun} record as it arrived from Kafka.")
+    for name, kind in KINDS.items()
+}
+STREAM = {
+    name: _of_stream(kind.raw_stream, f"A {kind.noun} record as it arrived from Kinesis.")
+    for name, kind in KINDS.items()
+}
 
 
 def recency() -> SparkColumn:

@@ -12,6 +12,7 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from pinterest_platform.kinds import Kind
 from pinterest_platform.tables import json_text, raw
 from pinterest_platform.tables.contract import Check, Column, Rows
 from pinterest_platform.tables.text import is_epoch, moment, trimmed, whole_number
@@ -24,16 +25,16 @@ CLOCK_TOLERANCE = "INTERVAL 1 MINUTE"
 _BROKEN = "_broken"
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A kind of record: the fields that its JSON object has, and what makes one unusable.
+@dataclass(frozen=True, kw_only=True)
+class RecordContract:
+    """What a record of a kind must be: the fields of its JSON object, and what makes it unusable.
 
     ``problems`` gives expressions over ``record.<field>`` and ``arrived_at``, each a reason (text)
     or null: the first that is not null is the record's reason. It is a function because PySpark
     makes columns only once there is a session.
     """
 
-    name: str
+    kind: Kind
     fields: tuple[str, ...]
     text_fields: tuple[str, ...]
     problems: Callable[[], Sequence[SparkColumn]]
@@ -49,19 +50,19 @@ def united(*raw_rows: DataFrame) -> DataFrame:
     return reduce(DataFrame.unionAll, raw_rows)
 
 
-def classified(raw_rows: DataFrame, kind: Kind) -> DataFrame:
+def classified(raw_rows: DataFrame, contract: RecordContract) -> DataFrame:
     """The raw rows with ``record`` (a struct of texts), ``ind`` and ``reason``.
 
     ``reason`` is null for a usable record; otherwise it says why the row is quarantined.
     """
-    schema = ", ".join(f"`{name}` STRING" for name in ("index", "ind", *kind.fields, _BROKEN))
+    ids = contract.kind.id_fields
+    schema = ", ".join(f"`{name}` STRING" for name in (*ids, *contract.fields, _BROKEN))
     options = json_text.STRICT | {"columnNameOfCorruptRecord": _BROKEN}
-    names = ("index", "ind") if kind.name == "pin" else ("ind", "index")
     parsed = (
-        json_text.with_agreed_text(raw_rows, kind.text_fields)
+        json_text.with_agreed_text(raw_rows, contract.text_fields)
         .withColumn("record", F.from_json(_text(), schema, options))
-        .withColumn("ind", F.coalesce(*(whole_number(field(name)) for name in names)))
-        .withColumn("shape", json_text.shape(F.col("agreed"), kind.text_fields))
+        .withColumn("ind", F.coalesce(*(whole_number(field(name)) for name in ids)))
+        .withColumn("shape", json_text.shape(F.col("agreed"), contract.text_fields))
     )
     return parsed.withColumn(
         "reason",
@@ -70,20 +71,20 @@ def classified(raw_rows: DataFrame, kind: Kind) -> DataFrame:
             json_text.refusal(F.col("agreed")),
             _unidentified(),
             F.when(_malformed(), F.lit("not JSON")),
-            _nested_text(kind.text_fields),
-            *kind.problems(),
+            _nested_text(contract.text_fields),
+            *contract.problems(),
         ),
     ).drop("agreed", "shape")
 
 
 def usable(
-    raw_rows: DataFrame, kind: Kind, values: Mapping[str, SparkColumn] | None = None
+    raw_rows: DataFrame, contract: RecordContract, values: Mapping[str, SparkColumn] | None = None
 ) -> DataFrame:
     """The usable records of each day, the newest per ``ind``: ``ind``, ``values``, origin.
 
     ``values`` are expressions over ``record.<field>``, by the name of the column that they become.
     """
-    records = classified(raw_rows, kind).select(
+    records = classified(raw_rows, contract).select(
         "ind",
         "reason",
         *(value.alias(name) for name, value in (values or {}).items()),
@@ -99,12 +100,12 @@ def usable(
     return _first(records, ["ind", "day"], first).where("reason IS NULL").drop("reason")
 
 
-def unusable(raw_rows: DataFrame, kind: Kind) -> DataFrame:
+def unusable(raw_rows: DataFrame, contract: RecordContract) -> DataFrame:
     """The raw rows that have a ``reason``, with it."""
     # Exploding nothing gives no row. A filter on the reason would do the same and plan ten times
     # as long, see ``usable``.
     reasons = F.when(F.col("reason").isNotNull(), F.array("reason"))
-    rows = classified(raw_rows, kind).withColumn("reasons", reasons).drop("reason", "record")
+    rows = classified(raw_rows, contract).withColumn("reasons", reasons).drop("reason", "record")
     return rows.select("*", F.explode("reasons").alias("reason")).drop("reasons")
 
 
@@ -175,37 +176,38 @@ def _nested_text(names: Sequence[str]) -> SparkColumn:
     )
 
 
-def values_of(raw_tables: Sequence[str]) -> tuple[str, ...]:
-    """The column in which the records of raw tables are."""
-    return tuple(f"{table}.value" for table in raw_tables)
+def values_of(kind: Kind) -> tuple[str, ...]:
+    """The columns that hold the records of a kind."""
+    return tuple(f"{table}.value" for table in kind.raw_tables)
 
 
-def lineage_of(raw_tables: Sequence[str]) -> tuple[Column, ...]:
+def lineage_of(kind: Kind) -> tuple[Column, ...]:
     """The columns with which every cleaned table ends: channel, arrival and natural key."""
     origin = [
         Column(
             "channel",
             "STRING",
             "How the record came: 'batch' (Kafka) or 'stream' (Kinesis).",
-            tuple(f"{table}.source" for table in raw_tables),
+            tuple(f"{table}.source" for table in kind.raw_tables),
             nullable=False,
         )
     ]
     inherited = ("arrived_at", "day", *raw.NATURAL_KEY)
     for name in inherited:
         column = next(column for column in raw.COLUMNS if column.name == name)
-        derived_from = tuple(f"{table}.{name}" for table in raw_tables)
+        derived_from = tuple(f"{table}.{name}" for table in kind.raw_tables)
         origin.append(Column(name, column.type, column.description, derived_from, nullable=False))
     return tuple(origin)
 
 
-def reconciles(kind: Kind, raw_tables: Sequence[str], cleaned_table: str) -> Check:
+def reconciles(contract: RecordContract) -> Check:
     """The check that every raw row is a cleaned row, a dropped duplicate, or unusable."""
     key = ["day", *raw.KEY]
+    raw_tables, cleaned_table = contract.kind.raw_tables, contract.kind.cleaned_table
 
     def fates(rows: Rows) -> DataFrame:
         """Every raw and cleaned row, by natural key, and whether its post was kept."""
-        records = classified(united(*map(rows, raw_tables)), kind).select(
+        records = classified(united(*map(rows, raw_tables)), contract).select(
             *key, "ind", "reason", F.lit(True).alias("in_raw")
         )
         cleaned = rows(cleaned_table)

@@ -6,7 +6,7 @@ import pytest
 
 from pinterest_platform.tables.cleaned.geolocations import clean_geolocations
 from pinterest_platform.tables.cleaned.pins import clean_pins
-from pinterest_platform.tables.cleaned.quarantine import KINDS, quarantine
+from pinterest_platform.tables.cleaned.quarantine import RECORDS, quarantine
 from pinterest_platform.tables.cleaned.users import clean_users
 from pinterest_platform_tests.rows import records
 from pinterest_platform_tests.tables.conftest import RawRows
@@ -87,7 +87,7 @@ def test_a_record_that_cannot_be_used_is_quarantined_with_its_reason(
     bad, good = raw_rows(value), raw_rows(GOOD[kind], first_offset=1)
     tables = {other: raw_rows(GOOD[other]) for other in GOOD} | {kind: bad.unionAll(good)}
     nothing = raw_rows()
-    quarantined = quarantine(*(tables.get(name.removeprefix("raw."), nothing) for name in KINDS))
+    quarantined = quarantine(*(tables.get(name.removeprefix("raw."), nothing) for name in RECORDS))
     assert records(quarantined, "kind", "reason", "offset_or_sequence_number") == [
         (kind, reason, "0")
     ]
@@ -96,7 +96,7 @@ def test_a_record_that_cannot_be_used_is_quarantined_with_its_reason(
 
 def test_the_raw_row_is_kept_byte_for_byte(raw_rows: RawRows) -> None:
     value = b'{"index": 1, "title": "\xc3\x28"}'
-    kept = quarantine(raw_rows(value), *[raw_rows()] * (len(KINDS) - 1))
+    kept = quarantine(raw_rows(value), *[raw_rows()] * (len(RECORDS) - 1))
     assert [bytes(row["value_bytes"]) for row in kept.collect()] == [value]
 
 

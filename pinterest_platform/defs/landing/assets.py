@@ -3,7 +3,7 @@
 import dagster as dg
 
 from pinterest_platform.defs.layers import OWNERS
-from pinterest_platform.defs.source.assets import OF_KIND
+from pinterest_platform.kinds import KINDS
 from pinterest_platform.settings import load
 
 
@@ -14,18 +14,18 @@ def landing() -> dg.Definitions:
     return dg.Definitions(
         assets=[
             dg.AssetSpec(
-                ["landing", kind],
-                deps=[dg.AssetKey(["source", source])],
+                ["landing", name],
+                deps=[dg.AssetKey(["source", kind.source_table])],
                 description=(
-                    f"JSON lines of the topic {settings.topics[kind]}, at "
+                    f"JSON lines of the topic {settings.topics[name]}, at "
                     "`topics/<topic>/partition=<p>/<topic>+<p>+<start offset>.json`."
                 ),
                 group_name="landing",
                 kinds={"json", "s3" if settings.landing.startswith("s3://") else "file"},
                 owners=OWNERS,
                 tags={"layer": "landing", "channel": "batch"},
-                metadata={"place": settings.landing, "topic": settings.topics[kind]},
+                metadata={"place": settings.landing, "topic": settings.topics[name]},
             )
-            for kind, source in OF_KIND.items()
+            for name, kind in KINDS.items()
         ]
     )

@@ -1,32 +1,24 @@
-"""The tables of the source database: where the lineage starts. Nothing here makes them."""
+"""The tables of the source database: the lineage starts here, nothing here makes them."""
 
 import dagster as dg
 
 from pinterest_platform.defs.layers import OWNERS
-
-# The table that the records of a kind are rows of.
-OF_KIND = {"pin": "pinterest_data", "geo": "geolocation_data", "user": "user_data"}
-
-DESCRIPTIONS = {
-    "pinterest_data": "One row: what a post shows, by `index`.",
-    "geolocation_data": "One row: where and when a post was made, by `ind`.",
-    "user_data": "One row: who made a post, by `ind`.",
-}
+from pinterest_platform.kinds import KINDS
 
 
 @dg.definitions
 def source() -> dg.Definitions:
-    """The three source tables as external assets."""
+    """The source tables as external assets."""
     return dg.Definitions(
         assets=[
             dg.AssetSpec(
-                ["source", name],
-                description=description,
+                ["source", kind.source_table],
+                description=kind.source_description,
                 group_name="source",
                 kinds={"mysql"},
                 owners=OWNERS,
                 tags={"layer": "source"},
             )
-            for name, description in DESCRIPTIONS.items()
+            for kind in KINDS.values()
         ]
     )

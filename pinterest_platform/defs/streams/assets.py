@@ -3,7 +3,7 @@
 import dagster as dg
 
 from pinterest_platform.defs.layers import OWNERS
-from pinterest_platform.defs.source.assets import OF_KIND
+from pinterest_platform.kinds import KINDS
 from pinterest_platform.settings import load
 
 
@@ -14,7 +14,7 @@ def streams() -> dg.Definitions:
         assets=[
             dg.AssetSpec(
                 ["streams", kind],
-                deps=[dg.AssetKey(["source", OF_KIND[kind]])],
+                deps=[dg.AssetKey(["source", KINDS[kind].source_table])],
                 description=f"Records of the Kinesis stream {stream}, each a JSON object.",
                 group_name="streams",
                 kinds={"json", "kinesis"},

@@ -4,9 +4,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pinterest_platform.tables import raw
-from pinterest_platform.tables.cleaned import geolocations, pins, users
+from pinterest_platform.tables.cleaned.contracts import CLEANED
 from pinterest_platform.tables.contract import Rows, Table
-from pinterest_platform.tables.records import Kind, classified, united
+from pinterest_platform.tables.records import RecordContract, classified, united
 
 
 def days_behind(rows: Rows) -> DataFrame:
@@ -14,17 +14,13 @@ def days_behind(rows: Rows) -> DataFrame:
 
     Only the rows that no table accounts for are parsed: duplicates, and what is looked for.
     """
-    return united(
-        _of_kind(rows, pins.PINS, pins.KIND),
-        _of_kind(rows, geolocations.GEOLOCATIONS, geolocations.KIND),
-        _of_kind(rows, users.USERS, users.KIND),
-    ).distinct()
+    return united(*(_of_kind(rows, table, contract) for table, contract in CLEANED)).distinct()
 
 
-def _of_kind(rows: Rows, table: Table, kind: Kind) -> DataFrame:
+def _of_kind(rows: Rows, table: Table, contract: RecordContract) -> DataFrame:
     key = ["day", *raw.KEY]
     cleaned = rows(table.full_name)
-    quarantined = rows("cleaned.quarantine").where(F.col("kind") == kind.name)
+    quarantined = rows("cleaned.quarantine").where(F.col("kind") == contract.kind.name)
     unaccounted = (
         united(*map(rows, table.inputs))
         .join(cleaned, key, "left_anti")
@@ -32,7 +28,7 @@ def _of_kind(rows: Rows, table: Table, kind: Kind) -> DataFrame:
     )
     kept = cleaned.select("day", "ind", raw.recency().alias("kept"))
     return (
-        classified(unaccounted, kind)
+        classified(unaccounted, contract)
         .select("day", "ind", "reason", raw.recency().alias("recency"))
         .join(kept, ["day", "ind"], "left")
         .where("reason IS NOT NULL OR kept IS NULL OR recency > kept")

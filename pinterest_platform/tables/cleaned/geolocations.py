@@ -4,14 +4,14 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from pinterest_platform.kinds import GEO
 from pinterest_platform.tables import records
 from pinterest_platform.tables.cleaned.references import has_pin
 from pinterest_platform.tables.contract import Column, Table, violation
 from pinterest_platform.tables.records import field, united
 from pinterest_platform.tables.text import decimal_number, meaningful, moment
 
-RAW = ("raw.geo", "raw.geo_stream")
-VALUE = records.values_of(RAW)
+VALUE = records.values_of(GEO)
 
 
 def _latitude() -> SparkColumn:
@@ -32,8 +32,11 @@ def _problems() -> list[SparkColumn]:
     ]
 
 
-KIND = records.Kind(
-    "geo", ("timestamp", "latitude", "longitude", "country"), ("country",), _problems
+RECORD = records.RecordContract(
+    kind=GEO,
+    fields=("timestamp", "latitude", "longitude", "country"),
+    text_fields=("country",),
+    problems=_problems,
 )
 
 
@@ -44,12 +47,12 @@ def clean_geolocations(*raw_geo: DataFrame) -> DataFrame:
         "coordinates": F.array(_latitude(), _longitude()),
         "timestamp": moment(field("timestamp")),
     }
-    return records.usable(united(*raw_geo), KIND, values).select(*GEOLOCATIONS.column_names)
+    return records.usable(united(*raw_geo), RECORD, values).select(*GEOLOCATIONS.column_names)
 
 
 GEOLOCATIONS = Table(
     "cleaned",
-    "geolocations",
+    GEO.cleaned,
     "The newest geolocation record of a post on a day.",
     (
         Column("ind", "INT", "Number of the post.", VALUE, nullable=False),
@@ -68,10 +71,10 @@ GEOLOCATIONS = Table(
             VALUE,
             nullable=False,
         ),
-        *records.lineage_of(RAW),
+        *records.lineage_of(GEO),
     ),
     key=("day", "ind"),
-    inputs=RAW,
+    inputs=GEO.raw_tables,
     transform=clean_geolocations,
     own_checks=(
         violation(
@@ -82,7 +85,7 @@ GEOLOCATIONS = Table(
             "NOT coalesce(size(coordinates) = 2 AND get(coordinates, 0) BETWEEN -90 AND 90 "
             "AND get(coordinates, 1) BETWEEN -180 AND 180, false)",
         ),
-        records.reconciles(KIND, RAW, "cleaned.geolocations"),
-        has_pin("cleaned.geolocations"),
+        records.reconciles(RECORD),
+        has_pin(GEO.cleaned_table),
     ),
 )

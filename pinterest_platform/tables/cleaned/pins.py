@@ -4,13 +4,13 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from pinterest_platform.kinds import PIN
 from pinterest_platform.tables import records
 from pinterest_platform.tables.contract import Check, Column, Rows, Table
 from pinterest_platform.tables.records import field, united
 from pinterest_platform.tables.text import follower_count, meaningful, trimmed, whole_number
 
-RAW = ("raw.pin", "raw.pin_stream")
-VALUE = records.values_of(RAW)
+VALUE = records.values_of(PIN)
 
 TEXT_FIELDS = (
     "unique_id",
@@ -46,11 +46,11 @@ def _problems() -> list[SparkColumn]:
     return [F.when(unreadable, F.lit("downloaded is not a whole number"))]
 
 
-KIND = records.Kind(
-    "pin",
-    (*TEXT_FIELDS, "downloaded"),
-    TEXT_FIELDS,
-    _problems,
+RECORD = records.RecordContract(
+    kind=PIN,
+    fields=(*TEXT_FIELDS, "downloaded"),
+    text_fields=TEXT_FIELDS,
+    problems=_problems,
 )
 
 
@@ -65,14 +65,14 @@ def clean_pins(*raw_pin: DataFrame) -> DataFrame:
         ),
         "downloaded": whole_number(field("downloaded")),
     }
-    return records.usable(united(*raw_pin), KIND, values).select(*PINS.column_names)
+    return records.usable(united(*raw_pin), RECORD, values).select(*PINS.column_names)
 
 
 def _stated_follower_counts(rows: Rows) -> DataFrame:
     stated = meaningful(field("follower_count"), PLACEHOLDERS["follower_count"])
     values = {"stated": stated, "read": follower_count(stated)}
     return (
-        records.usable(united(*map(rows, RAW)), KIND, values)
+        records.usable(united(*map(rows, PIN.raw_tables)), RECORD, values)
         .select("ind", "stated", "read")
         .where("stated IS NOT NULL")
     )
@@ -80,7 +80,7 @@ def _stated_follower_counts(rows: Rows) -> DataFrame:
 
 PINS = Table(
     "cleaned",
-    "pins",
+    PIN.cleaned,
     "The newest pin record of a post on a day.",
     (
         Column("ind", "INT", "Number of the post.", VALUE, nullable=False),
@@ -95,13 +95,13 @@ PINS = Table(
         Column("save_location", "STRING", "Folder the image was saved in.", VALUE),
         Column("category", "STRING", "Category of the pin.", VALUE),
         Column("downloaded", "INT", "1 when the image was downloaded.", VALUE),
-        *records.lineage_of(RAW),
+        *records.lineage_of(PIN),
     ),
     key=("day", "ind"),
-    inputs=RAW,
+    inputs=PIN.raw_tables,
     transform=clean_pins,
     own_checks=(
-        records.reconciles(KIND, RAW, "cleaned.pins"),
+        records.reconciles(RECORD),
         Check(
             "follower_count_readable",
             "A follower count that is stated can be read; what cannot is null.",

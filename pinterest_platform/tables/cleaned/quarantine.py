@@ -5,35 +5,30 @@ from collections.abc import Callable
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from pinterest_platform.kinds import KINDS
 from pinterest_platform.tables import raw
-from pinterest_platform.tables.cleaned import geolocations, pins, users
+from pinterest_platform.tables.cleaned.contracts import CLEANED
 from pinterest_platform.tables.contract import Check, Column, Rows, Table, violation
-from pinterest_platform.tables.records import united, unusable, values_of
+from pinterest_platform.tables.records import united, unusable
 
-# The kind of record in each raw table.
-KINDS = {
-    table: kind
-    for raw_tables, kind in (
-        (pins.RAW, pins.KIND),
-        (geolocations.RAW, geolocations.KIND),
-        (users.RAW, users.KIND),
-    )
-    for table in raw_tables
-}
+# The contract of the records in each raw table.
+RECORDS = {raw_table: contract for _, contract in CLEANED for raw_table in contract.kind.raw_tables}
+
+_NAMES = " or ".join([", ".join([*KINDS][:-1]), [*KINDS][-1]])
 
 
 def quarantine(*raw_tables: DataFrame) -> DataFrame:
-    """The raw tables, in the order of ``KINDS`` -> their unusable rows with kind and reason."""
+    """The raw tables, in the order of ``RECORDS`` -> their unusable rows with kind and reason."""
     # One plan a kind: planning takes as long as cleaning the posts of a small day.
     of_kind: dict[str, list[DataFrame]] = {}
-    for rows, kind in zip(raw_tables, KINDS.values(), strict=True):
-        of_kind.setdefault(kind.name, []).append(rows)
+    for rows, contract in zip(raw_tables, RECORDS.values(), strict=True):
+        of_kind.setdefault(contract.kind.name, []).append(rows)
     return united(
         *(
-            unusable(united(*of_kind[kind.name]), kind)
-            .withColumn("kind", F.lit(kind.name))
+            unusable(united(*of_kind[contract.kind.name]), contract)
+            .withColumn("kind", F.lit(contract.kind.name))
             .select(*QUARANTINE.column_names)
-            for kind in dict.fromkeys(KINDS.values())
+            for _, contract in CLEANED
         )
     )
 
@@ -44,8 +39,8 @@ def _with_quarantined(rows: Rows, records_of: Callable[[str], DataFrame]) -> Dat
     # One union of all: Sail fails to join a union of unions in which a table is empty.
     expected = united(
         *(
-            records_of(table).withColumn("kind", F.lit(kind.name)).select(*key, "expected")
-            for table, kind in KINDS.items()
+            records_of(table).withColumn("kind", F.lit(contract.kind.name)).select(*key, "expected")
+            for table, contract in RECORDS.items()
         )
     )
     found = rows("cleaned.quarantine").select(*key, F.col("reason").alias("found"))
@@ -55,7 +50,7 @@ def _with_quarantined(rows: Rows, records_of: Callable[[str], DataFrame]) -> Dat
 def _unusable(rows: Rows) -> DataFrame:
     return _with_quarantined(
         rows,
-        lambda table: unusable(rows(table), KINDS[table]).withColumnRenamed("reason", "expected"),
+        lambda table: unusable(rows(table), RECORDS[table]).withColumnRenamed("reason", "expected"),
     )
 
 
@@ -68,12 +63,12 @@ QUARANTINE = Table(
     "quarantine",
     "A raw row that cannot be a row of a cleaned table.",
     (
-        Column("kind", "STRING", "Kind of record: pin, geo or user.", nullable=False),
+        Column("kind", "STRING", f"Kind of record: {_NAMES}.", nullable=False),
         Column(
             "reason",
             "STRING",
             "Why the record cannot be used.",
-            values_of(tuple(KINDS)),
+            tuple(f"{table}.value" for table in RECORDS),
             nullable=False,
         ),
         *(
@@ -81,22 +76,22 @@ QUARANTINE = Table(
                 column.name,
                 column.type,
                 column.description,
-                tuple(f"{table}.{column.name}" for table in KINDS),
+                tuple(f"{table}.{column.name}" for table in RECORDS),
                 column.nullable,
             )
             for column in raw.COLUMNS
         ),
     ),
     key=raw.KEY,
-    inputs=tuple(KINDS),
+    inputs=tuple(RECORDS),
     breakdown=("kind", "reason"),
     transform=quarantine,
     own_checks=(
         violation(
             "cleaned.quarantine",
             "kind_known",
-            "The kind is pin, geo or user.",
-            "kind NOT IN ('pin', 'geo', 'user')",
+            f"The kind is {_NAMES}.",
+            f"kind NOT IN ({', '.join(map(repr, KINDS))})",
         ),
         Check(
             "complete",

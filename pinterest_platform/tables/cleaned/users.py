@@ -4,14 +4,14 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from pinterest_platform.kinds import USER
 from pinterest_platform.tables import records
 from pinterest_platform.tables.cleaned.references import has_pin
 from pinterest_platform.tables.contract import Column, Table, violation
 from pinterest_platform.tables.records import field, united
 from pinterest_platform.tables.text import meaningful, moment, trimmed, whole_number
 
-RAW = ("raw.user", "raw.user_stream")
-VALUE = records.values_of(RAW)
+VALUE = records.values_of(USER)
 
 
 def _problems() -> list[SparkColumn]:
@@ -22,11 +22,11 @@ def _problems() -> list[SparkColumn]:
     ]
 
 
-KIND = records.Kind(
-    "user",
-    ("first_name", "last_name", "age", "date_joined"),
-    ("first_name", "last_name"),
-    _problems,
+RECORD = records.RecordContract(
+    kind=USER,
+    fields=("first_name", "last_name", "age", "date_joined"),
+    text_fields=("first_name", "last_name"),
+    problems=_problems,
 )
 
 
@@ -38,12 +38,12 @@ def clean_users(*raw_user: DataFrame) -> DataFrame:
         "age": whole_number(field("age")),
         "date_joined": moment(field("date_joined")),
     }
-    return records.usable(united(*raw_user), KIND, values).select(*USERS.column_names)
+    return records.usable(united(*raw_user), RECORD, values).select(*USERS.column_names)
 
 
 USERS = Table(
     "cleaned",
-    "users",
+    USER.cleaned,
     "The newest user record of a post on a day.",
     (
         Column("ind", "INT", "Number of the post.", VALUE, nullable=False),
@@ -56,10 +56,10 @@ USERS = Table(
             VALUE,
             nullable=False,
         ),
-        *records.lineage_of(RAW),
+        *records.lineage_of(USER),
     ),
     key=("day", "ind"),
-    inputs=RAW,
+    inputs=USER.raw_tables,
     transform=clean_users,
     own_checks=(
         violation(
@@ -68,7 +68,7 @@ USERS = Table(
             "Age is within 0 and 120 years.",
             "NOT age BETWEEN 0 AND 120",
         ),
-        records.reconciles(KIND, RAW, "cleaned.users"),
-        has_pin("cleaned.users"),
+        records.reconciles(RECORD),
+        has_pin(USER.cleaned_table),
     ),
 )

@@ -9,16 +9,17 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from pinterest_platform.kinds import KINDS
 from pinterest_platform.tables import raw
-from pinterest_platform.tables.cleaned.geolocations import KIND as GEO
+from pinterest_platform.tables.cleaned.geolocations import RECORD as GEO
 from pinterest_platform.tables.cleaned.geolocations import clean_geolocations
-from pinterest_platform.tables.cleaned.pins import KIND as PIN
+from pinterest_platform.tables.cleaned.pins import RECORD as PIN
 from pinterest_platform.tables.cleaned.pins import clean_pins
-from pinterest_platform.tables.cleaned.users import KIND as USER
+from pinterest_platform.tables.cleaned.users import RECORD as USER
 from pinterest_platform.tables.cleaned.users import clean_users
 from pinterest_platform.tables.records import unusable
 
-KINDS = {"pin": PIN, "geo": GEO, "user": USER}
+RECORDS = {"pin": PIN, "geo": GEO, "user": USER}
 CLEAN = {"pin": clean_pins, "geo": clean_geolocations, "user": clean_users}
 ARRIVED = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
@@ -168,7 +169,7 @@ def cleaned(spark: SparkSession, kind: str, values: Sequence[str]) -> list[tuple
     ]
     frame = spark.createDataFrame(rows, types)
     found: dict[int, tuple[Any, ...]] = {}
-    for row in unusable(frame, KINDS[kind]).collect():
+    for row in unusable(frame, RECORDS[kind]).collect():
         found[int(row["offset_or_sequence_number"])] = ("quarantine", row["reason"])
     for row in _printable(CLEAN[kind](frame)).collect():
         kept = {name: value for name, value in row.asDict().items() if name not in _LINEAGE}
@@ -183,7 +184,7 @@ def _printable(frame: DataFrame) -> DataFrame:
 
 
 def _record(kind: str, dice: random.Random) -> str:
-    names = ["ind" if kind != "pin" else "index", *KINDS[kind].fields]
+    names = [KINDS[kind].id_fields[0], *RECORDS[kind].fields]
     dice.shuffle(names)
     members = []
     for name in names:

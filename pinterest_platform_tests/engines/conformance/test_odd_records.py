@@ -14,7 +14,7 @@ from pinterest_platform_tests.engines.conformance.engine_process import (
     engine_process,
 )
 from pinterest_platform_tests.engines.conformance.odd_records import (
-    KINDS,
+    RECORDS,
     cleaned,
     fixed,
     generated,
@@ -39,7 +39,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Engi
         yield {"sail": sail, "spark": spark}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", RECORDS)
 def test_each_odd_record_is_the_same_row_or_has_the_same_reason(
     engines: dict[str, EngineProcess], kind: str
 ) -> None:

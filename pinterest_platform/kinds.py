@@ -1,0 +1,85 @@
+"""The kinds of record, each with its names on the whole way from the source to a cleaned table.
+
+Settings, assets, ingestion, cleaning, emulator and benchmarks all read them here. What the columns
+of a cleaned table are stands beside its transform, in ``tables/cleaned``.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of record.
+
+    Args:
+        name: in topics, streams and raw tables: ``pin``.
+        noun: what such a record is called in texts.
+        source_table: the table of the source database that its records are rows of.
+        source_description: what a row of that table is.
+        id_fields: the fields that may hold its number; the first that does counts.
+        cleaned: the table of its cleaned records, without the schema.
+    """
+
+    name: str
+    noun: str
+    source_table: str
+    source_description: str
+    id_fields: tuple[str, ...]
+    cleaned: str
+
+    def topic(self, platform_id: str) -> str:
+        """The Kafka topic: ``<id>.pin``."""
+        return f"{platform_id}.{self.name}"
+
+    def stream(self, platform_id: str) -> str:
+        """The Kinesis stream: ``streaming-<id>-pin``."""
+        return f"streaming-{platform_id}-{self.name}"
+
+    @property
+    def raw_batch(self) -> str:
+        """The raw table of records from Kafka, without the schema."""
+        return self.name
+
+    @property
+    def raw_stream(self) -> str:
+        """The raw table of records from Kinesis, without the schema."""
+        return f"{self.name}_stream"
+
+    @property
+    def raw_tables(self) -> tuple[str, str]:
+        """The full names of both."""
+        return f"raw.{self.raw_batch}", f"raw.{self.raw_stream}"
+
+    @property
+    def cleaned_table(self) -> str:
+        """The full name of the cleaned table."""
+        return f"cleaned.{self.cleaned}"
+
+
+PIN = Kind(
+    name="pin",
+    noun="pin",
+    source_table="pinterest_data",
+    source_description="One row: what a post shows, by `index`.",
+    id_fields=("index", "ind"),
+    cleaned="pins",
+)
+GEO = Kind(
+    name="geo",
+    noun="geolocation",
+    source_table="geolocation_data",
+    source_description="One row: where and when a post was made, by `ind`.",
+    id_fields=("ind", "index"),
+    cleaned="geolocations",
+)
+USER = Kind(
+    name="user",
+    noun="user",
+    source_table="user_data",
+    source_description="One row: who made a post, by `ind`.",
+    id_fields=("ind", "index"),
+    cleaned="users",
+)
+
+# In the order in which the records of a post are sent.
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (PIN, GEO, USER)}
