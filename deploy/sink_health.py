@@ -6,7 +6,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.kafka_client import client_config, quiet, sink_group
+from pinterest_platform.kafka_client import client_config, sink_group
 from pinterest_platform.settings import load
 
 # Less than the timeout of the health check, with the imports before it.
@@ -22,7 +22,7 @@ def readers() -> int:
     """
     settings = load()
     group = sink_group(settings)
-    client = AdminClient(client_config(settings), **quiet())
+    client = AdminClient(client_config(settings))
     described = client.describe_consumer_groups([group], request_timeout=ANSWER_SECONDS)
     return len(described[group].result().members)
 

@@ -1,4 +1,4 @@
-"""``pinterest gateway``: serve the HTTP gateway until it is told to stop."""
+"""``pinterest gateway``: serve the HTTP gateway, until a signal stops it."""
 
 import errno
 import ipaddress
@@ -12,32 +12,32 @@ from starlette.applications import Starlette
 from typing_extensions import override
 
 from pinterest_platform import settings
+from pinterest_platform.commands.log_lines import log_to_stderr
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.gateway.app import create_app
 from pinterest_platform.gateway.connections import MAX_CONNECTIONS, Connection, Server
 from pinterest_platform.gateway.log import LandingLog
-from pinterest_platform.gateway.log_lines import LOGGING
 from pinterest_platform.gateway.topics import Topics
 from pinterest_platform.ingest.landing.objects import open_objects
 from pinterest_platform.object_store import open_store
 from pinterest_platform.settings import Settings
 
-# A request waits for a write of milliseconds, or of seconds when S3 asks to slow down; who stops a
-# container waits 30 s (ECS stopTimeout, Kubernetes terminationGracePeriodSeconds).
+# A write takes milliseconds, or seconds when S3 throttles; containers are killed 30 s after they
+# are asked to stop (ECS stopTimeout, Kubernetes terminationGracePeriodSeconds).
 SHUTDOWN_SECONDS = 25
 
-# nginx's keepalive_timeout: a slow emulator keeps its connection between two posts.
+# nginx's keepalive_timeout: a slow emulator keeps its connection between posts.
 KEEP_ALIVE_SECONDS = 75
 
-# Three topics with this many partitions each are 300 folders to look at in /health.
+# /health lists every partition: 300 folders with three topics.
 MAX_PARTITIONS = 100
 
-# Files besides connections: objects that are written, Kafka, 16 connections to Kinesis, S3.
+# Open files besides connections: objects under way, Kafka, S3, 16 connections to Kinesis.
 OTHER_FILES = 256
 
 
 class _Server(Server):
-    """Says where it listens, on stdout, once it does."""
+    """Prints its URL on stdout once it listens."""
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -53,7 +53,7 @@ class _Server(Server):
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address to listen on; one that others reach needs PINTEREST_GATEWAY_TOKEN.",
+    help="Address to listen on; any but this machine's own needs PINTEREST_GATEWAY_TOKEN.",
 )
 @click.option(
     "--port",
@@ -70,7 +70,8 @@ class _Server(Server):
     help="Partitions per topic.",
 )
 def command(host: str, port: int, partitions: int) -> None:
-    """Serve the HTTP gateway: Kafka REST v2 into landing objects, and Kinesis streams."""
+    """Serve the HTTP gateway: Kafka REST v2 to landing objects or Kafka, and Kinesis streams."""
+    log_to_stderr()
     configured = settings.load()
     require_token(host, configured)
     token = configured.gateway_token.get_secret_value()
@@ -85,8 +86,8 @@ def command(host: str, port: int, partitions: int) -> None:
     )
     server = _Server(_config(app))
     with _listen(host, port) as listening:
-        # uvicorn raises the signal again after it has shut down, which would end the process by
-        # that signal instead of with 0: so its own way to stop is what is found then, too.
+        # After its shutdown uvicorn restores these handlers and raises the signal again: with the
+        # default handlers the exit code would not be 0.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, server.handle_exit)
         server.run(sockets=[listening])
@@ -101,9 +102,9 @@ def _config(app: Starlette) -> uvicorn.Config:
         http=Limited,
         ws="none",
         access_log=False,
-        # Its warnings are of requests that are no HTTP: a line for each would fill the log.
+        # uvicorn warns of every request that is not HTTP, which would fill the log.
         log_level="error",
-        log_config=LOGGING,
+        log_config=None,
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
@@ -112,7 +113,7 @@ def _config(app: Starlette) -> uvicorn.Config:
 
 
 def _most_connections() -> int:
-    """As many as are allowed and the process may open files for, once it asked for more."""
+    """The limit of connections, less if the process cannot get as many open files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_CONNECTIONS + OTHER_FILES
     if soft == resource.RLIM_INFINITY or soft >= wanted:
@@ -123,10 +124,10 @@ def _most_connections() -> int:
 
 
 def require_token(host: str, configured: Settings) -> None:
-    """See that not everybody can use a gateway that other machines can reach.
+    """Check that a gateway which other machines can reach requires a token.
 
     Raises:
-        PlatformError: there is no token, and nobody said that none is needed.
+        PlatformError: there is no token, and PINTEREST_GATEWAY_AUTH is not "none".
     """
     if configured.gateway_token.get_secret_value() or configured.gateway_auth == "none":
         return
@@ -137,8 +138,8 @@ def require_token(host: str, configured: Settings) -> None:
     if not local:
         raise PlatformError(
             f"other machines can reach {host or 'all addresses'}: set PINTEREST_GATEWAY_TOKEN to a "
-            "secret that clients send, or PINTEREST_GATEWAY_AUTH=none where only trusted ones get "
-            "through"
+            "secret that clients send, or PINTEREST_GATEWAY_AUTH=none in a network of trusted "
+            "clients only"
         )
 
 
@@ -147,7 +148,7 @@ def _topics(configured: Settings, partitions: int) -> Topics:
     names = configured.topics.values()
     if configured.kafka_bootstrap:
         try:
-            # An extra: without Kafka it need not be installed.
+            # confluent-kafka is an optional dependency.
             from pinterest_platform.gateway.kafka import KafkaTopics  # noqa: PLC0415
             from pinterest_platform.kafka_client import client_config  # noqa: PLC0415
         except ImportError:
@@ -155,12 +156,7 @@ def _topics(configured: Settings, partitions: int) -> Topics:
                 "PINTEREST_KAFKA_BOOTSTRAP needs the extra kafka: "
                 "pip install 'pinterest_platform[kafka]'"
             ) from None
-        return KafkaTopics(
-            client_config(configured),
-            names,
-            partitions,
-            say=lambda reason: click.echo(reason, err=True),
-        )
+        return KafkaTopics(client_config(configured), names, partitions)
     store = open_store(configured.landing, create=True)
     return LandingLog(open_objects(store), names, partitions)
 
@@ -172,10 +168,11 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PlatformError(
-                f"port {port} of {host} is in use: stop what listens there, or choose another "
-                "with --port (0 takes a free one)"
+                f"port {port} of {host} is in use: stop the process that listens there, or choose "
+                "another port with --port (0 takes a free one)"
             ) from None
         reason = str(error.strerror).split(" (while", 1)[0]
         raise PlatformError(
-            f"cannot listen on {host}, port {port} ({reason}): choose others with --host and --port"
+            f"cannot listen on {host}, port {port} ({reason}): choose another address with "
+            "--host and --port"
         ) from None

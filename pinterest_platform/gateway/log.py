@@ -1,13 +1,15 @@
-"""The log of each topic partition: which offset a record gets, and when it is acknowledged.
+"""Topics as landing objects: a record's offset and its acknowledgement.
 
-How an object is made durable is in ``objects``.
+How an object becomes durable is in ``ingest.landing.objects``.
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pinterest_platform.errors import LandingUnavailable, PlatformError
@@ -19,16 +21,20 @@ from pinterest_platform.ingest.landing.objects import (
     MAX_THREADS,
     Objects,
 )
+from pinterest_platform.outages import Outage
 
-# What may wait for one partition while a write hangs: Kafka's producer's default buffer.memory.
+logger = logging.getLogger(__name__)
+
+# Limit of the lines that wait for one partition while a write hangs: buffer.memory of Kafka's
+# producer.
 MAX_WAITING_BYTES = 32 * 1024 * 1024
 
-# How long to look for a free offset beside other gateways: request.timeout.ms of the producer.
+# How long to look for a free offset beside other gateways: request.timeout.ms of Kafka's producer.
 COLLISION_SECONDS = 30.0
 
-# Another gateway is usually a few objects ahead, and following them takes one request each. When
-# it is further ahead, looking for the last object is cheaper; then this many doubles, because a
-# busy gateway gets ahead during the look, too.
+# Following the objects of another gateway takes a request each. Beyond this number, a search for
+# the last object is cheaper; the number then doubles, because the other gateway writes during the
+# search, too.
 FOLLOWED_OBJECTS = 8
 
 
@@ -40,11 +46,11 @@ class _Append:
 
 
 class LandingLog:
-    """Appends lines to topic partitions as landing objects.
+    """Appends records to topic partitions as landing objects.
 
     Offsets are dense: an object begins where the one before it ends, and is created only if no
-    object has that key. So several gateways on one landing place never reuse an offset. The last
-    object of a partition must stay, because offsets go on from it after a restart.
+    object has that key. So several gateways on one landing place never reuse an offset. Do not
+    delete the last object of a partition: after a restart, offsets continue from it.
     """
 
     def __init__(self, objects: Objects, topics: Iterable[str], partitions: int) -> None:
@@ -54,38 +60,62 @@ class LandingLog:
             max_workers=min(len(keys), MAX_THREADS), thread_name_prefix="landing"
         )
         self._partitions = {key: _PartitionLog(objects, *key, self._threads) for key in keys}
+        self._outage = Outage(logger, "the landing place")
+        # The partitions whose last write failed, and "check" after a failed check.
+        self._failing: set[object] = set()
 
     async def partitions(self, topic: str) -> int:
         """How many partitions a topic has."""
         return sum(name == topic for name, _ in self._partitions)
 
     async def append(self, topic: str, partition: int, records: Sequence[Record]) -> Sequence[int]:
-        """Write records as lines and return their offsets, once durable.
+        """Write records as lines and return their consecutive offsets, once durable.
 
-        They get consecutive offsets. Lines of concurrent calls for the same partition share an
-        object. When it raises, the lines are usually not in the log, but may be when the landing
-        place broke at the very end of the write: as with Kafka, who sends again may send twice.
+        Lines of concurrent calls for a partition share an object. After an error the lines are
+        usually not in the log, but may be when the landing place failed at the very end of the
+        write: as with Kafka, a client that retries may write them twice.
 
         Raises:
-            LandingUnavailable: nothing is acknowledged.
+            LandingUnavailable: no line is acknowledged.
         """
         lines = [record.line for record in records]
-        first = await self._partitions[topic, partition].append(lines)
+        with self._noting(topic, partition):
+            first = await self._partitions[topic, partition].append(lines)
         return range(first, first + len(lines))
 
     async def check(self) -> None:
-        """See that the landing place can be read and written.
+        """Check that the landing place can be read and written.
 
         Raises:
-            LandingUnavailable: says why not.
+            LandingUnavailable: it cannot.
         """
-        await asyncio.to_thread(self._objects.check, list(self._partitions))
+        with self._noting("check"):
+            await asyncio.to_thread(self._objects.check, list(self._partitions))
 
     async def close(self) -> None:
-        """Finish what was appended."""
+        """Wait for the writes under way."""
         for partition in self._partitions.values():
             await partition.close()
         self._threads.shutdown()
+
+    @contextmanager
+    def _noting(self, *part: object) -> Iterator[None]:
+        """Log the outage that begins with an error of the block, or ends with its success."""
+        try:
+            yield
+        except LandingBusy:
+            raise
+        except LandingUnavailable as error:
+            self._failing.add(part)
+            self._outage.begin(str(error))
+            raise
+        self._failing.discard(part)
+        if not self._failing:
+            self._outage.end()
+
+
+class LandingBusy(LandingUnavailable):
+    """Too many lines wait for a partition: not an outage by itself."""
 
 
 class _PartitionLog:
@@ -99,14 +129,14 @@ class _PartitionLog:
         self._waiting: deque[_Append] = deque()
         self._waiting_bytes = 0
         self._writer: asyncio.Task[None] | None = None
-        # Only the writer, of which there is one, touches this. None: to be looked up. A failed
-        # write leaves it: if the object is there after all, the next write collides and passes it.
+        # Used by the partition's one writer only; None before the first write. A failed write keeps
+        # it: if the object exists after all, the next write collides and continues behind it.
         self._next: int | None = None
 
     async def append(self, lines: Sequence[bytes]) -> int:
         size = sum(map(len, lines)) + len(lines)
         if self._waiting and self._waiting_bytes + size > MAX_WAITING_BYTES:
-            raise LandingUnavailable(
+            raise LandingBusy(
                 f"{MAX_WAITING_BYTES} bytes already wait to be written to partition "
                 f"{self._partition} of {self._topic}: send the request again later"
             )
@@ -129,11 +159,11 @@ class _PartitionLog:
             try:
                 offset = await loop.run_in_executor(self._threads, self._write, lines)
             except Exception as error:
-                # Whatever it is, it belongs to the requests, and the writer goes on.
+                # Any error answers the requests; the writer continues with the next group.
                 self._fail(group, error)
                 continue
             for append in group:
-                # Done already when the request was cancelled in the meantime.
+                # A cancelled request has cancelled the future.
                 if not append.first_offset.done():
                     append.first_offset.set_result(offset)
                 offset += len(append.lines)
@@ -145,7 +175,7 @@ class _PartitionLog:
         while self._waiting:
             records += len(self._waiting[0].lines)
             size += self._waiting[0].size
-            # A request that is over the bounds by itself becomes an object by itself.
+            # A single request over the limits becomes an object of its own.
             if group and (records > MAX_OBJECT_RECORDS or size > MAX_OBJECT_BYTES):
                 break
             group.append(self._waiting.popleft())
@@ -158,7 +188,7 @@ class _PartitionLog:
             if append.first_offset.done():
                 continue
             if isinstance(error, PlatformError):
-                # One exception each: a shared one would gather the tracebacks of all requests.
+                # A shared exception would collect the tracebacks of all requests.
                 append.first_offset.set_exception(LandingUnavailable(str(error)))
             else:
                 append.first_offset.set_exception(error)
@@ -173,7 +203,7 @@ class _PartitionLog:
                 if time.monotonic() > deadline:
                     raise LandingUnavailable(
                         f"other gateways took every free offset of partition {self._partition} "
-                        f"of {self._topic} for {COLLISION_SECONDS:.0f} s: run one gateway less"
+                        f"of {self._topic} for {COLLISION_SECONDS:.0f} s: run fewer gateways"
                     )
                 if collisions < followed:
                     offset = key.offset + self._objects.lines(key)

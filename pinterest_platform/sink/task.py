@@ -1,70 +1,59 @@
-"""The sink: records of topics in Kafka become landing objects, every offset in exactly one.
+"""The sink: records of Kafka's topics become landing objects, every offset in exactly one.
 
-The landing place alone says where a partition goes on: behind its last object. Objects are created,
-never overwritten, and each begins where the one before it ends. So whatever is killed, or lives on
-after its partition went to another sink, no offset is missing and none is there twice. Offsets are
-committed to Kafka behind the objects, for those who watch the lag.
+Only the landing place decides where a partition continues: behind its last object. Objects are
+created, never overwritten, and each begins where the one before it ends. So no offset is lost or
+written twice, even if a sink is killed, or continues after its partition moved to another sink.
+The offsets that it commits to Kafka only serve monitoring of the lag.
 """
 
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from threading import Event, Lock
+from threading import Event
 from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from pinterest_platform.errors import LandingUnavailable, PlatformError
-from pinterest_platform.ingest.landing.layout import LandingKey
 from pinterest_platform.ingest.landing.objects import MAX_THREADS, Objects
-from pinterest_platform.kafka_client import REQUEST_SECONDS, quiet, reason_of
-from pinterest_platform.sink.chunks import Bounds, Chunks
+from pinterest_platform.kafka_client import REQUEST_SECONDS, Brokers, reason_of
+from pinterest_platform.outages import Outage
+from pinterest_platform.sink.writer import Landed, RotationPolicy, TopicPartitionWriter
 
-# How soon a stop is seen. Also the longest that records wait beside those that came with them.
-LOOK_SECONDS = 1.0
+logger = logging.getLogger(__name__)
 
-# Records that are taken at once: what arrives in a second at a busy sink. They come from a queue
-# of this many KiB, so that is what they can be together.
-TAKEN_RECORDS = 10_000
+# How soon a stop is noticed, and how long a record may wait for others of the same poll.
+POLL_SECONDS = 1.0
+
+# Records of one poll: as many as a busy sink gets in a second. librdkafka's queue limits their
+# total size.
+POLL_RECORDS = 10_000
 QUEUE_KIB = 32 * 1024
 
-# After this another sink gets the partitions of one that was killed: the shortest that brokers take
-# (group.min.session.timeout.ms). To be taken for dead by mistake costs reading again, no more.
+# After this time the partitions of a killed sink move to another: the shortest that brokers allow
+# (group.min.session.timeout.ms). A sink that is wrongly believed dead only reads records again.
 SESSION_SECONDS = 6
 
-# While the landing place cannot be used: the first wait, doubled each time, and the longest.
+# During an outage of the landing place: the first wait, doubled each time, and the longest.
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 30.0
 
-# Distinct messages that are told; librdkafka puts durations into some.
-MOST_TOLD = 50
-
-# A topic that is made, or gets more partitions, is seen after this long; librdkafka's own is five
-# minutes.
+# How soon new topics and partitions are noticed; librdkafka's default is five minutes.
 METADATA_SECONDS = 10
 
 Result = TypeVar("Result")
 Key = tuple[str, int]
 
 
-@dataclass
-class Landed:
-    """What a sink has written."""
-
-    records: int = 0
-    objects: int = 0
-
-
-class Sink:
-    """One member of a consumer group that writes landing objects.
+class SinkTask:
+    """A member of a consumer group that writes landing objects.
 
     Args:
-        config: of ``kafka.client_config``.
-        group: of the consumers that share the topics.
-        names: the topics; one that does not exist is waited for.
+        config: from ``kafka_client.client_config``.
+        group: the consumer group that shares the topics.
+        names: the topics; the sink waits for those that do not exist yet.
         objects: the landing place.
-        bounds: of an object.
-        say: is told, once, what keeps the brokers or the landing place from being used.
+        policy: when to rotate.
     """
 
     def __init__(
@@ -74,209 +63,243 @@ class Sink:
         names: Collection[str],
         objects: Objects,
         *,
-        bounds: Bounds,
-        say: Callable[[str], None] = lambda _: None,
+        policy: RotationPolicy,
     ) -> None:
+        self._brokers = Brokers()
         self._config = dict(config) | {
             "group.id": group,
             "enable.auto.commit": False,
-            # Where to begin without landing objects, or when Kafka has deleted what comes next.
+            # Without landing objects, or when Kafka has deleted the next offset.
             "auto.offset.reset": "earliest",
-            # Partitions that stay with a sink go on while others move.
+            # A sink keeps reading its other partitions while some of them move.
             "partition.assignment.strategy": "cooperative-sticky",
             "session.timeout.ms": SESSION_SECONDS * 1000,
             "heartbeat.interval.ms": SESSION_SECONDS * 1000 // 3,
             "queued.max.messages.kbytes": QUEUE_KIB,
             "topic.metadata.refresh.interval.ms": METADATA_SECONDS * 1000,
-            "error_cb": self._troubled,
-            **quiet(),
+            **self._brokers.config(),
         }
         self._names = list(names)
         self._objects = objects
-        self._bounds = bounds
-        self._say = say
-        self._said: set[str] = set()
-        self._held: dict[Key, Chunks] = {}
-        # A jump in the offsets, (expected, met), is believed when it is met again.
-        self._jumps: dict[Key, tuple[int, int]] = {}
+        self._policy = policy
+        self._landing = Outage(logger, "the landing place")
+        self._topics = {name: Outage(logger, f"topic {name}") for name in names}
+        self._writers: dict[Key, TopicPartitionWriter] = {}
+        # The (expected, received) offsets of a possible gap, until they are received again.
+        self._gaps: dict[Key, tuple[int, int]] = {}
         self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="landing")
         self._stop = Event()
-        self._counting = Lock()
         self.landed = Landed()
 
     def stop(self) -> None:
-        """Let ``run`` end; may be called by a signal."""
+        """Let ``run`` return; safe to call from a signal handler."""
         self._stop.set()
 
     def run(self) -> None:
-        """Write landing objects until it is stopped, and then what it still holds.
+        """Write landing objects until ``stop``, then the records still in the buffers.
 
         Raises:
-            PlatformError: the brokers refuse for good, or a topic and its landing objects do not
-                belong together.
+            PlatformError: the brokers refuse permanently, or a topic does not match its landing
+                objects.
         """
         consumer = Consumer(self._config)
         try:
             consumer.subscribe(
                 self._names,
-                on_assign=self._assigned,
-                on_revoke=self._revoked,
-                on_lost=self._revoked,
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_lost,
             )
             while not self._stop.is_set():
-                self._take(consumer, consumer.consume(TAKEN_RECORDS, self._patience()))
-                self._write(consumer)
-            self._write(consumer, everything=True)
-            # Only the lag that others watch depends on it.
+                self._put(consumer, consumer.consume(POLL_RECORDS, self._poll_seconds()))
+                self._rotate(consumer)
+            self._rotate(consumer, stopping=True)
+            # Only monitoring of the lag depends on this commit.
             with suppress(KafkaException):
-                consumer.commit(offsets=self._behind_objects(), asynchronous=False)
+                consumer.commit(offsets=self._offsets_to_commit(), asynchronous=False)
         except KafkaException as error:
-            raise PlatformError(_unusable(reason_of(error.args[0]))) from None
+            raise PlatformError(
+                f"Kafka is unavailable ({reason_of(error.args[0])}): check the brokers and "
+                "PINTEREST_KAFKA_*"
+            ) from None
         finally:
             consumer.close()
             self._threads.shutdown()
 
-    def _patience(self) -> float:
-        left = min((chunks.seconds_left() for chunks in self._held.values()), default=LOOK_SECONDS)
-        return min(max(left, 0), LOOK_SECONDS)
-
-    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        for found in partitions:
-            self._go_on(consumer, (found.topic, found.partition))
-        # Where the sink was stopped while it looked, there is nothing held, and nothing to assign.
-        consumer.incremental_assign(
-            [
-                TopicPartition(found.topic, found.partition, chunks.next)
-                for found in partitions
-                if (chunks := self._held.get((found.topic, found.partition)))
-            ]
+    def _poll_seconds(self) -> float:
+        left = min(
+            (writer.seconds_left() for writer in self._writers.values()), default=POLL_SECONDS
         )
+        return min(max(left, 0), POLL_SECONDS)
 
-    def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        # Whoever has them next goes on behind the last object; what is held here comes to it again.
-        for found in partitions:
-            self._held.pop((found.topic, found.partition), None)
-            self._jumps.pop((found.topic, found.partition), None)
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        for assigned in partitions:
+            self._open(consumer, (assigned.topic, assigned.partition))
+        # A sink that was stopped during a lookup has opened no writer.
+        opened = [
+            TopicPartition(assigned.topic, assigned.partition, writer.next)
+            for assigned in partitions
+            if (writer := self._writers.get((assigned.topic, assigned.partition)))
+        ]
+        consumer.incremental_assign(opened)
+        if opened:
+            logger.info(
+                "assigned %s",
+                ", ".join(f"{_name(found)} from offset {found.offset}" for found in opened),
+            )
 
-    def _go_on(self, consumer: Consumer, key: Key) -> None:
-        """Hold what comes behind the landing objects of a partition, and nothing before."""
-        first = self._patiently(lambda: self._first(consumer, key))
-        if first is not None:
-            self._held[key] = Chunks(first, self._bounds)
+    def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        logger.info("revoked %s", ", ".join(map(_name, partitions)))
+        self._close(partitions)
 
-    def _first(self, consumer: Consumer, key: Key) -> int:
+    def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        logger.warning(
+            "lost %s: the group removed this sink, which did not poll or send heartbeats in time",
+            ", ".join(map(_name, partitions)),
+        )
+        self._close(partitions)
+
+    def _close(self, partitions: list[TopicPartition]) -> None:
+        # The next owner continues behind the last object and reads the buffered records again.
+        for closed in partitions:
+            self._writers.pop((closed.topic, closed.partition), None)
+            self._gaps.pop((closed.topic, closed.partition), None)
+
+    def _open(self, consumer: Consumer, key: Key) -> None:
+        """Replace a partition's writer by a new one that starts behind the landing objects.
+
+        The sink may be stopped first, during an outage: then the former writer stays.
+        """
+        start = self._retry(lambda: self._start_offset(consumer, key))
+        if start is not None:
+            self._topics[key[0]].end()
+            self._writers[key] = TopicPartitionWriter(
+                *key, start=start, policy=self._policy, objects=self._objects
+            )
+
+    def _start_offset(self, consumer: Consumer, key: Key) -> int:
         """The first offset that is in no landing object."""
         low, high = consumer.get_watermark_offsets(TopicPartition(*key), timeout=REQUEST_SECONDS)
         last = self._objects.last(*key)
         if last is None:
             return int(low)
         end = last.offset + self._objects.lines(last)
-        _require_one_piece(key, end, int(high))
+        _require_same_topic(key, end, int(high))
         return end
 
-    def _take(self, consumer: Consumer, messages: Sequence[Message]) -> None:
-        elsewhere: set[Key] = set()
+    def _put(self, consumer: Consumer, messages: Sequence[Message]) -> None:
+        """Buffer the records of a poll, after a check of each offset."""
+        sought: set[Key] = set()
+        received = False
         for message in messages:
             error = message.error()
             if error is not None:
-                if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    self._tell(f"{reason_of(error)}: waiting for the gateway to make it")
-                else:
-                    self._troubled(error)
+                self._on_message_error(message, error)
                 continue
+            received = True
             key = (str(message.topic()), int(message.partition() or 0))
             offset = int(message.offset() or 0)
-            chunks = self._held.get(key)
-            if chunks is None or key in elsewhere:
+            writer = self._writers.get(key)
+            if writer is None or key in sought:
                 continue
-            if self._is_next(consumer, key, chunks, offset):
-                chunks.add(offset, message.value())
+            if self._is_next(consumer, key, writer, offset):
+                writer.buffer(offset, message.value())
             else:
-                elsewhere.add(key)
-                consumer.seek(TopicPartition(*key, chunks.next))
+                sought.add(key)
+                consumer.seek(TopicPartition(*key, writer.next))
+        if received:
+            self._brokers.request_succeeded()
 
-    def _is_next(self, consumer: Consumer, key: Key, chunks: Chunks, offset: int) -> bool:
+    def _on_message_error(self, message: Message, error: KafkaError) -> None:
+        outage = self._topics.get(str(message.topic()))
+        if outage is None:
+            self._brokers.request_failed(reason_of(error))
+        elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            outage.begin("it does not exist; waiting for the gateway to create it")
+        else:
+            outage.begin(reason_of(error))
+
+    def _is_next(
+        self, consumer: Consumer, key: Key, writer: TopicPartitionWriter, offset: int
+    ) -> bool:
         """Whether a record is the next one of its partition."""
-        if offset == chunks.next:
+        if offset == writer.next:
             return True
-        if offset < chunks.next:
-            # Of another topic with this name, or read again after a seek.
+        if offset < writer.next:
+            # From another topic of this name, or received again after a seek.
             _, high = consumer.get_watermark_offsets(TopicPartition(*key), timeout=REQUEST_SECONDS)
-            _require_one_piece(key, chunks.next, int(high))
+            _require_same_topic(key, writer.next, int(high))
             return False
-        jump = (chunks.next, offset)
-        if self._jumps.get(key) != jump:
-            self._jumps[key] = jump
+        # After a seek, records of the former position may still arrive once: a gap arrives twice.
+        gap = (writer.next, offset)
+        if self._gaps.get(key) != gap:
+            self._gaps[key] = gap
             return False
-        self._tell(
-            f"the offsets {chunks.next} to {offset - 1} of partition {key[1]} of {key[0]} are not "
-            "in Kafka: deleted by retention or compaction, or the marks of a transaction"
+        logger.warning(
+            "gap: offsets %d to %d of partition %d of %s are not in Kafka: deleted by retention or "
+            "compaction, or markers of a transaction",
+            *(writer.next, offset - 1, key[1], key[0]),
         )
         return True
 
-    def _write(self, consumer: Consumer, *, everything: bool = False) -> None:
-        due = [key for key, chunks in self._held.items() if chunks.due(everything=everything)]
+    def _rotate(self, consumer: Consumer, *, stopping: bool = False) -> None:
+        """Write all objects that are due, then commit."""
+        due = {
+            key: writer for key, writer in self._writers.items() if writer.due(stopping=stopping)
+        }
         if not due:
             return
 
-        def write() -> list[bool]:
-            return list(self._threads.map(lambda key: self._write_one(key, everything), due))
+        def rotate() -> list[bool]:
+            return list(
+                self._threads.map(lambda writer: writer.rotate(stopping=stopping), due.values())
+            )
 
-        for key, alone in zip(due, self._patiently(write) or [], strict=False):
-            if not alone:
+        rotated = self._retry(rotate) or []
+        for writer in due.values():
+            self.landed += writer.take_count()
+        for key, is_mine in zip(due, rotated, strict=False):
+            if not is_mine:
                 # Another sink writes this partition, or the answer to a write was lost.
-                self._go_on(consumer, key)
-                consumer.seek(TopicPartition(*key, self._held[key].next))
-        consumer.commit(offsets=self._behind_objects(), asynchronous=True)
+                logger.info(
+                    "another object has offset %d of partition %d of %s: continuing behind it",
+                    *(due[key].landed, key[1], key[0]),
+                )
+                self._open(consumer, key)
+                consumer.seek(TopicPartition(*key, self._writers[key].next))
+        consumer.commit(offsets=self._offsets_to_commit(), asynchronous=True)
 
-    def _write_one(self, key: Key, everything: bool) -> bool:
-        """Write what is due of a partition; False when another object is there already."""
-        chunks = self._held[key]
-        while chunk := chunks.due(everything=everything):
-            with self._objects.stage(chunk.body) as place:
-                if not place(LandingKey(*key, chunk.start)):
-                    return False
-            chunks.written()
-            with self._counting:
-                self.landed.objects += 1
-                self.landed.records += len(chunk.lines)
-        return True
+    def _offsets_to_commit(self) -> list[TopicPartition]:
+        return [TopicPartition(*key, writer.landed) for key, writer in self._writers.items()]
 
-    def _behind_objects(self) -> list[TopicPartition]:
-        return [TopicPartition(*key, chunks.landed) for key, chunks in self._held.items()]
-
-    def _patiently(self, action: Callable[[], Result]) -> Result | None:
-        """Do something again until it succeeds; None when the sink is stopped before."""
+    def _retry(self, action: Callable[[], Result]) -> Result | None:
+        """Repeat an action until it succeeds; None when the sink is stopped first."""
         wait = FIRST_WAIT_SECONDS
         while True:
             try:
-                return action()
+                result = action()
             except LandingUnavailable as error:
-                self._tell(str(error))
+                self._landing.begin(str(error))
             except KafkaException as error:
-                self._troubled(error.args[0])
+                self._brokers.request_failed(reason_of(error.args[0]))
+            else:
+                self._landing.end()
+                self._brokers.request_succeeded()
+                return result
             if self._stop.wait(wait):
                 return None
             wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 
-    def _troubled(self, error: KafkaError) -> None:
-        self._tell(_unusable(reason_of(error)))
 
-    def _tell(self, what: str) -> None:
-        if what not in self._said and len(self._said) < MOST_TOLD:
-            self._said.add(what)
-            self._say(what)
+def _name(partition: TopicPartition) -> str:
+    return f"{partition.topic}-{partition.partition}"
 
 
-def _require_one_piece(key: Key, end: int, high: int) -> None:
-    """See that a partition has what its landing objects say that it has."""
+def _require_same_topic(key: Key, end: int, high: int) -> None:
+    """Check that Kafka has the offsets that are in the landing objects."""
     if end > high:
         raise PlatformError(
             f"the landing objects of partition {key[1]} of {key[0]} end at offset {end}, but the "
-            f"topic at {high}: it was made again, or they are of another Kafka; choose another "
-            "PINTEREST_ID or PINTEREST_LANDING"
+            f"topic at {high}: it was recreated, or the objects are from another Kafka; choose "
+            "another PINTEREST_ID or PINTEREST_LANDING"
         )
-
-
-def _unusable(reason: str) -> str:
-    return f"Kafka cannot be used ({reason}): check the brokers and PINTEREST_KAFKA_*"

@@ -1,11 +1,13 @@
-"""A real gateway process, real HTTP, and what it left in the landing folder."""
+"""A real gateway process, real HTTP, and the landing folder that it writes."""
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -21,21 +23,23 @@ DEADLINE_SECONDS = 30
 RECORDS_TYPE = "application/vnd.kafka.json.v2+json"
 PIN = "pinterest.pin"
 
-# What a gateway is started with: the settings of whoever runs the tests are not theirs.
+# A gateway's environment: without the settings of whoever runs the tests.
 ENVIRONMENT = {
     name: value for name, value in os.environ.items() if not name.startswith(("PINTEREST_", "AWS_"))
 }
 
 
 class Gateway:
-    """A gateway process: ``url`` once it listens, and ways to end it."""
+    """A gateway process that listens at ``url``, and ways to end it."""
 
     def __init__(self, landing: str, *options: str, **environment: str) -> None:
+        # Not a pipe: the log can be read while the gateway runs.
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the gateway
         self._process = subprocess.Popen(
             [Path(sys.executable).with_name("pinterest"), "gateway", "--port", "0", *options],
             env=ENVIRONMENT | environment | {"PINTEREST_LANDING": landing},
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._stderr,
             text=True,
         )
         assert self._process.stdout
@@ -70,10 +74,15 @@ class Gateway:
     def kill(self) -> None:
         self._process.kill()
 
+    def log(self) -> str:
+        """Stderr so far."""
+        size = os.fstat(self._stderr.fileno()).st_size
+        return os.pread(self._stderr.fileno(), size, 0).decode()
+
     def output(self) -> tuple[int, str, str]:
         """Exit code, the rest of stdout, and stderr, once the process has ended."""
-        stdout, stderr = self._process.communicate(timeout=DEADLINE_SECONDS)
-        return self._process.returncode, stdout, stderr
+        stdout, _ = self._process.communicate(timeout=DEADLINE_SECONDS)
+        return self._process.returncode, stdout, self.log()
 
     def __enter__(self) -> "Gateway":
         return self
@@ -91,7 +100,7 @@ def landing(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(landing: Path) -> Iterator[Any]:
-    """Start a gateway on this test's landing folder; it is ended with the test."""
+    """Start a gateway on this test's landing folder; it ends with the test."""
     with ExitStack() as gateways:
 
         def start(*options: str) -> Gateway:
@@ -102,13 +111,13 @@ def start(landing: Path) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """One gateway with three partitions for tests that only look at answers."""
+    """A gateway with three partitions, for tests that check only answers."""
     with Gateway(str(tmp_path_factory.mktemp("shared")), "--partitions", "3") as gateway:
         yield gateway
 
 
 def objects(landing: Path, topic: str = PIN, partition: int = 0) -> dict[int, bytes]:
-    """The landing objects of a partition by their start offset, in order."""
+    """The landing objects of a partition: start offset -> content, in order."""
     folder = landing / "topics" / topic / f"partition={partition}"
     names = sorted(path.name for path in folder.iterdir())
     expected = [f"{topic}+{partition}+{_offset(name):010d}.json" for name in names]
@@ -117,7 +126,7 @@ def objects(landing: Path, topic: str = PIN, partition: int = 0) -> dict[int, by
 
 
 def dense_lines(landing: Path, topic: str = PIN, partition: int = 0) -> list[bytes]:
-    """The lines of a partition, line k having offset k, after a check that no offset is missing."""
+    """The lines of a partition: line k has offset k, and no offset is missing."""
     lines: list[bytes] = []
     for offset, content in objects(landing, topic, partition).items():
         assert offset == len(lines)
@@ -127,10 +136,16 @@ def dense_lines(landing: Path, topic: str = PIN, partition: int = 0) -> list[byt
 
 
 def landed(landing: Path, topic: str, partition: int = 0) -> list[bytes]:
-    """The lines of a partition, after a check that they are dense; none before the first object."""
+    """The lines of a partition as from ``dense_lines``; none before the first object."""
     if not (landing / "topics" / topic / f"partition={partition}").exists():
         return []
     return dense_lines(landing, topic, partition)
+
+
+def transitions(stderr: str) -> list[str]:
+    """The level and message of each log line, without reasons and times."""
+    messages = re.findall(r"^\S+ \S+ ([A-Z]+ )[\w.]+: (.*)$", stderr, re.MULTILINE)
+    return [level + re.split(r": | after \d", text)[0] for level, text in messages]
 
 
 def wait_until(condition: Any) -> None:

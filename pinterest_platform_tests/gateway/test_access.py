@@ -288,3 +288,17 @@ class TestStreams:
         with Gateway(str(landing), **kinesis[1]) as gateway:
             assert ask(gateway, "DELETE", "/streams/other")[0] == 403
         assert aws.asked == []
+
+
+def test_requests_leave_no_line_in_the_log(landing: Path) -> None:
+    token = "correct-horse"
+    with Gateway(str(landing), PINTEREST_GATEWAY_TOKEN=token) as gateway:
+        ask(gateway, "GET", "/%1b%0aforged", x_api_key="swordfish")
+        ask(gateway, "GET", "/%1b%0aforged", x_api_key=token)
+        ask(gateway, "POST", f"/topics/{PIN}", "\x1b", x_api_key=token)
+        ask(gateway, "GET", "/topics", Host="evil\x1b", x_api_key=token)
+        ask(gateway, "BREW", "/topics")
+        ask(gateway, "GET", "/topics", Connection="Upgrade", Upgrade="websocket")
+        gateway.terminate()
+
+        assert gateway.output() == (0, "", "")

@@ -1,4 +1,4 @@
-"""The process: how it starts, and how it ends."""
+"""The gateway's process: start, end and log."""
 
 import json
 import signal
@@ -39,7 +39,7 @@ def test_requests_under_way_are_answered_before_it_ends(start: Any, landing: Pat
             f"POST /topics/{PIN} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {RECORDS_TYPE}\r\n"
             f"Expect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         )
-        # The gateway asks for the body: so the request is under way when the signal comes.
+        # The gateway has asked for the body, so the request is under way when the signal comes.
         assert client.recv(1000).startswith(b"HTTP/1.1 100")
         gateway.terminate()
         client.sendall(body)
@@ -50,7 +50,7 @@ def test_requests_under_way_are_answered_before_it_ends(start: Any, landing: Pat
     assert dense_lines(landing) == [b'"late"']
 
 
-def test_a_client_that_goes_away_leaves_no_trace(start: Any, landing: Path) -> None:
+def test_a_client_that_disconnects_leaves_no_trace(start: Any, landing: Path) -> None:
     gateway: Gateway = start()
     host, port = gateway.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=DEADLINE_SECONDS) as client:

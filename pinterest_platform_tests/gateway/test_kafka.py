@@ -1,4 +1,4 @@
-"""The gateway before a real Kafka: what is answered is in the topic, and only then."""
+"""The gateway in front of a real Kafka: acknowledged records are in the topic."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ import trustme
 from pinterest_platform.gateway.errors import RestError
 from pinterest_platform.gateway.kafka import KafkaTopics
 from pinterest_platform.gateway.topic_bodies import Record
-from pinterest_platform_tests.gateway.conftest import PIN, Gateway, wait_until
+from pinterest_platform_tests.gateway.conftest import PIN, Gateway, transitions, wait_until
 from pinterest_platform_tests.kafka import PASSWORD, USER, Kafka, kafka
 from pinterest_platform_tests.spark_connect import NO_JAVA, has_java
 
@@ -43,7 +43,7 @@ def ca(authority: trustme.CA, tmp_path: Path) -> str:
 
 @contextmanager
 def gateway(bootstrap: str, *options: str, **settings: str) -> Iterator[Gateway]:
-    """A gateway whose topics are in Kafka, and which has no landing place that it could use."""
+    """A gateway with its topics in Kafka, and with an unusable landing place."""
     with Gateway("/dev/null", *options, PINTEREST_KAFKA_BOOTSTRAP=bootstrap, **settings) as found:
         yield found
 
@@ -66,10 +66,10 @@ def test_an_answer_has_the_partition_and_offset_where_the_record_is(broker: Kafk
             found.post(records, "answer.pin").json()["offsets"],
             found.post(records, "answer.pin").json()["offsets"],
         ]
-    held = {partition: broker.records("answer.pin", partition) for partition in range(3)}
-    assert sum(len(found) for found in held.values()) == 8
+    kept = {partition: broker.records("answer.pin", partition) for partition in range(3)}
+    assert sum(len(found) for found in kept.values()) == 8
     for answer in answers:
-        placed = [held[at["partition"]][at["offset"]] for at in answer]
+        placed = [kept[at["partition"]][at["offset"]] for at in answer]
         assert placed == [
             (None, '{"index":1,"text":"größer 🎉"}'.encode()),
             (b'{"a":1}', b'{"index":2}'),
@@ -77,12 +77,12 @@ def test_an_answer_has_the_partition_and_offset_where_the_record_is(broker: Kafk
             (b'{"a":1}', b'{"index":2,"again":true}'),
         ]
     assert [answer[0]["partition"] for answer in answers] == [2, 2]
-    # Records with one key stay in one partition; those without take turns, request by request.
+    # Records with one key share a partition; records without a key change it with each request.
     assert len({answer[index]["partition"] for answer in answers for index in (1, 3)}) == 1
     assert answers[0][2]["partition"] != answers[1][2]["partition"]
 
 
-def test_topics_are_made_once_with_the_partitions_asked_for(broker: Kafka) -> None:
+def test_topics_are_created_once_with_the_requested_partitions(broker: Kafka) -> None:
     def health(number: int) -> int:
         with gateway(broker.bootstrap, "--partitions", str(number), PINTEREST_ID="made") as found:
             assert found.get("/health").status_code == 200
@@ -95,13 +95,13 @@ def test_topics_are_made_once_with_the_partitions_asked_for(broker: Kafka) -> No
     assert {len(made[f"made.{kind}"].partitions) for kind in ("pin", "geo", "user")} == {3}
 
 
-def test_a_partition_that_is_not_there_is_a_404(broker: Kafka) -> None:
+def test_a_missing_partition_is_a_404(broker: Kafka) -> None:
     with gateway(broker.bootstrap, PINTEREST_ID="lost") as found:
         answer = found.post([{"value": 1, "partition": 1}], "lost.pin")
     assert (answer.status_code, answer.json()["error_code"]) == (404, 40402)
 
 
-def test_a_record_that_the_topic_does_not_take_is_a_413(broker: Kafka) -> None:
+def test_a_record_larger_than_the_topic_allows_is_a_413(broker: Kafka) -> None:
     broker.create("small.pin", 1, max_message_bytes="1000")
     with gateway(broker.bootstrap, PINTEREST_ID="small") as found:
         answer = found.post([{"value": "x"}, {"value": str(list(range(5000)))}], "small.pin")
@@ -110,7 +110,7 @@ def test_a_record_that_the_topic_does_not_take_is_a_413(broker: Kafka) -> None:
         assert found.post([{"value": "y"}], "small.pin").status_code == 200
 
 
-def test_a_topic_that_is_deleted_and_made_again_takes_records_again(broker: Kafka) -> None:
+def test_a_recreated_topic_takes_records_again(broker: Kafka) -> None:
     with gateway(broker.bootstrap, PINTEREST_ID="again") as found:
         first = found.post([{"value": 1}, {"value": 2}], "again.pin")
         assert first.json()["offsets"][1] == {"offset": 1, "partition": 0}
@@ -120,7 +120,7 @@ def test_a_topic_that_is_deleted_and_made_again_takes_records_again(broker: Kafk
     assert set(broker.records("again.pin").values()) == {(None, b"3")}
 
 
-def test_a_topic_that_is_made_again_with_fewer_partitions_is_counted_anew(broker: Kafka) -> None:
+def test_the_partitions_of_a_recreated_topic_are_counted_again(broker: Kafka) -> None:
     with gateway(broker.bootstrap, "--partitions", "3", PINTEREST_ID="fewer") as found:
         assert found.post([{"value": 1, "partition": 2}], "fewer.pin").status_code == 200
         broker.delete("fewer.pin")
@@ -132,19 +132,41 @@ def test_a_topic_that_is_made_again_with_fewer_partitions_is_counted_anew(broker
     assert list(broker.records("fewer.pin").values()) == [(None, b"3")] * 3
 
 
-def test_a_broker_that_is_not_there_is_a_503_that_says_so_and_is_told_once() -> None:
+def test_a_missing_broker_is_a_503_with_the_reason_and_one_line_in_the_log() -> None:
     nowhere = f"127.0.0.1:{unused_port()}"
     with gateway(nowhere) as found:
         answers = [found.post([{"value": 1}]), found.post([{"value": 1}]), found.get("/health")]
         found.terminate()
-        code, _, told = found.output()
+        code, _, stderr = found.output()
     assert {answer.status_code for answer in answers} == {503}
     assert {answer.json()["error_code"] for answer in answers} == {50302}
     assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers)
     assert all("PINTEREST_KAFKA_" in answer.json()["message"] for answer in answers)
     assert all("refused" in answer.json()["message"] for answer in answers)
     assert code == 0
-    assert told.count("refused") == 1
+    assert stderr.count("refused") == 1
+    assert transitions(stderr) == [f"WARNING broker {nowhere} is unavailable"]
+
+
+def test_every_outage_of_the_broker_is_one_line_and_its_end_another(tmp_path: Path) -> None:
+    with kafka(tmp_path) as broker, gateway(broker.bootstrap) as found:
+        assert found.get("/health").status_code == 200
+        for ended in (1, 2):
+            broker.kill()
+            assert {found.get("/health").status_code for _ in range(2)} == {503}
+            broker.start()
+            wait_until(lambda: found.post([{"value": 1}]).status_code == 200)
+            wait_until(lambda ended=ended: found.log().count("is available again") == ended)  # type: ignore[misc]
+        found.terminate()
+        _, _, stderr = found.output()
+    outage = [
+        f"WARNING broker {broker.bootstrap} is unavailable",
+        f"INFO broker {broker.bootstrap} is available again",
+    ]
+    created = [
+        f"INFO created topic pinterest.{kind}, partitions" for kind in ("pin", "geo", "user")
+    ]
+    assert transitions(stderr) == [*created, *outage, *outage]
 
 
 def test_a_record_that_is_not_acknowledged_in_time_is_a_504(tmp_path: Path) -> None:
@@ -165,7 +187,7 @@ def test_a_record_that_is_not_acknowledged_in_time_is_a_504(tmp_path: Path) -> N
             await topics.append(PIN, 0, [Record(b"2", None, None)])
         assert (late.value.status, late.value.code) == (504, 50401)
         await asyncio.to_thread(broker.start)
-        # What was refused may be in the topic or not; what is acknowledged then is there.
+        # The refused record may or may not be in the topic; the acknowledged one is.
         offset = await again(topics)
         await topics.close()
         assert broker.records(PIN)[offset] == (None, b"3")
@@ -174,7 +196,7 @@ def test_a_record_that_is_not_acknowledged_in_time_is_a_504(tmp_path: Path) -> N
         asyncio.run(append(broker))
 
 
-def test_what_was_acknowledged_is_there_whatever_is_killed(tmp_path: Path) -> None:
+def test_acknowledged_records_are_in_the_topic_whatever_is_killed(tmp_path: Path) -> None:
     acknowledged: dict[tuple[int, int], str] = {}
     refused: list[int] = []
     enough = threading.Event()
@@ -209,17 +231,17 @@ def test_what_was_acknowledged_is_there_whatever_is_killed(tmp_path: Path) -> No
         enough.set()
         for poster in posters:
             poster.join()
-        held = {partition: broker.records(PIN, partition) for partition in range(3)}
-    assert {at: held[at[0]][at[1]][1] for at in acknowledged} == {
+        kept = {partition: broker.records(PIN, partition) for partition in range(3)}
+    assert {at: kept[at[0]][at[1]][1] for at in acknowledged} == {
         at: json.dumps(value).encode() for at, value in acknowledged.items()
     }
-    # The producer itself repeats, so nothing is there that was not posted, and nothing twice.
-    values = [value for records in held.values() for _, value in records.values()]
+    # The producer's own retries add no record twice.
+    values = [value for records in kept.values() for _, value in records.values()]
     assert len(values) == len(set(values))
     assert set(refused) <= {503, 504}
 
 
-def test_an_acknowledgement_lost_on_its_way_doubles_no_record(broker: Kafka) -> None:
+def test_a_lost_acknowledgement_duplicates_no_record(broker: Kafka) -> None:
     with (
         broker.lossy() as network,
         gateway(network.bootstrap, PINTEREST_ID="lossy") as found,
@@ -255,7 +277,7 @@ def test_a_broker_with_tls_and_a_password_takes_records(broker: Kafka, ca: str) 
     assert [value for _, value in broker.records("scram.pin").values()] == [b"1", b"2"]
 
 
-def test_a_wrong_password_is_said_and_not_shown(broker: Kafka, ca: str) -> None:
+def test_a_wrong_password_is_an_error_that_does_not_show_it(broker: Kafka, ca: str) -> None:
     with gateway(
         broker.scram,
         PINTEREST_KAFKA_SECURITY="scram-sha-512",
@@ -271,7 +293,7 @@ def test_a_wrong_password_is_said_and_not_shown(broker: Kafka, ca: str) -> None:
     assert "marlin" not in answer.text + stdout + stderr
 
 
-def test_a_certificate_of_another_authority_is_refused(broker: Kafka, tmp_path: Path) -> None:
+def test_a_certificate_of_an_unknown_authority_is_refused(broker: Kafka, tmp_path: Path) -> None:
     stranger = tmp_path / "stranger.pem"
     trustme.CA().cert_pem.write_to_path(str(stranger))
     with gateway(
@@ -282,7 +304,7 @@ def test_a_certificate_of_another_authority_is_refused(broker: Kafka, tmp_path: 
     assert "certificate" in answer.json()["message"]
 
 
-def test_a_topic_of_somebody_else_is_a_404_as_without_kafka(broker: Kafka) -> None:
+def test_a_foreign_topic_is_a_404_as_without_kafka(broker: Kafka) -> None:
     broker.create("else.where", 1)
     with gateway(broker.bootstrap) as found:
         answer = found.post([{"value": 1}], "else.where")

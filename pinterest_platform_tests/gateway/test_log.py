@@ -1,10 +1,11 @@
-"""Acknowledged records are in the landing objects, at their offset, once; whatever happens."""
+"""Acknowledged records are in the landing objects at their offset, once, whatever happens."""
 
 import asyncio
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from pinterest_platform_tests.gateway.conftest import (
     Gateway,
     dense_lines,
     objects,
+    transitions,
     wait_until,
 )
 
@@ -32,7 +34,7 @@ Acknowledged = dict[int, bytes]
 def post_batches(
     gateways: Sequence[Gateway], thread: int, go_on: Callable[[int], bool], into: Acknowledged
 ) -> None:
-    """Post batches of 1 to 20 records until told to stop or the gateway is gone."""
+    """Post batches of 1 to 20 records until ``go_on`` is false or the gateway has ended."""
     sizes = random.Random(thread)
     for batch in itertools.takewhile(go_on, itertools.count()):
         values = [f"{thread}-{batch}-{n}" for n in range(sizes.choice((1, 1, 1, 2, 5, 20)))]
@@ -43,7 +45,7 @@ def post_batches(
             return
         assert answer.status_code == 200, answer.text
         for offset, value in zip(answer.json()["offsets"], values, strict=True):
-            # In one dictionary for all threads: an offset given twice shows itself here.
+            # All threads share this dictionary: it shows an offset that is given twice.
             assert into.setdefault(offset["offset"], value.encode()) == value.encode()
 
 
@@ -80,11 +82,11 @@ def test_offsets_are_dense_under_concurrent_posts(start: Any, landing: Path) -> 
         offset: b'"' + value + b'"' for offset, value in acknowledged.items()
     }
     assert len(set(lines)) == len(lines)
-    # Requests that wait for a write are written together: else there were 320 objects.
+    # Requests that wait for a write share an object; otherwise there would be 320 objects.
     assert len(objects(landing)) < 320
 
 
-def test_offsets_go_on_after_a_restart(start: Any, landing: Path) -> None:
+def test_offsets_continue_after_a_restart(start: Any, landing: Path) -> None:
     first = start()
     first.post([{"value": 1}, {"value": 2}])
     first.terminate()
@@ -112,7 +114,7 @@ def test_a_kill_loses_nothing_that_was_acknowledged(start: Any, landing: Path) -
 
         again = start().post([{"value": "after"}]).json()["offsets"][0]["offset"]
 
-        # Dense: the restarted gateway went on right behind the last object there was.
+        # Dense: the restarted gateway continued right behind the last object.
         lines = dense_lines(landing)
         assert again == len(lines) - 1
         acknowledged[again] = b"after"
@@ -177,7 +179,7 @@ def test_an_object_has_at_most_8_mib_unless_one_request_has_more(landing: Path) 
     assert [len(content) // mib for content in objects(landing).values()] == [8, 1, 9]
 
 
-def test_what_waits_is_bounded(landing: Path) -> None:
+def test_waiting_records_have_a_limit(landing: Path) -> None:
     quarter = [b"x" * (MAX_WAITING_BYTES // 4 - 1)]
 
     *taken, refused = asyncio.run(append_at_once(landing, [quarter] * 5))
@@ -196,7 +198,7 @@ def test_nothing_but_landing_objects_is_in_a_partition(start: Any, landing: Path
     assert files == [landing / "topics" / PIN / "partition=0" / f"{PIN}+0+0000000000.json"]
 
 
-def test_files_of_others_do_not_disturb(start: Any, landing: Path) -> None:
+def test_foreign_files_do_no_harm(start: Any, landing: Path) -> None:
     folder = landing / "topics" / PIN / "partition=0"
     folder.mkdir(parents=True)
     (folder / f"{PIN}+0+0000000005.json").write_bytes(b"1\n2")
@@ -229,26 +231,65 @@ def test_an_object_that_hides_the_next_offset_is_named(
     assert message in answer.json()["message"]
 
 
-def test_a_landing_place_that_breaks_is_said_and_taken_up_once_mended(
+@contextmanager
+def broken(landing: Path) -> Iterator[None]:
+    """A landing folder in which nothing can be read or written, until the block ends."""
+    topics = landing / "topics"
+    topics.rename(landing / "aside")
+    topics.write_text("not a folder")
+    yield
+    topics.unlink()
+    (landing / "aside").rename(topics)
+
+
+def test_a_landing_place_that_breaks_is_a_503_until_it_is_repaired(
     start: Any, landing: Path
 ) -> None:
     gateway = start()
     gateway.post([{"value": 1}])
     assert gateway.get("/health").json()["status"] == "ok"
-    topics = landing / "topics"
-    topics.rename(landing / "aside")
-    topics.write_text("not a folder")
 
-    refused = [gateway.post([{"value": n}]) for n in range(3)]
-    health = gateway.get("/health")
+    with broken(landing):
+        refused = [gateway.post([{"value": n}]) for n in range(3)]
+        health = gateway.get("/health")
 
     for answer in (*refused, health):
         assert answer.status_code == 503
         assert answer.json()["error_code"] == 50302
         assert "Not a directory" in answer.json()["message"]
         assert int(answer.headers["Retry-After"]) > 0
-    topics.unlink()
-    (landing / "aside").rename(topics)
     assert gateway.get("/health").status_code == 200
     assert gateway.post([{"value": 2}]).json()["offsets"] == [{"offset": 1, "partition": 0}]
     assert dense_lines(landing) == [b"1", b"2"]
+
+
+def test_every_outage_of_the_landing_place_is_one_line_and_its_end_another(
+    start: Any, landing: Path
+) -> None:
+    """However many requests for however many topics fail meanwhile."""
+    gateway = start()
+    topics = (PIN, "pinterest.geo")
+
+    def post_to_both() -> set[int]:
+        return {gateway.post([{"value": 1}], topic).status_code for topic in topics}
+
+    assert post_to_both() == {200}
+    for _ in range(2):
+        with broken(landing):
+            assert [post_to_both() for _ in range(3)] == [{503}] * 3
+            assert gateway.get("/health").status_code == 503
+        assert post_to_both() == {200}
+        assert gateway.get("/health").status_code == 200
+    gateway.terminate()
+    code, _, stderr = gateway.output()
+
+    assert code == 0
+    assert (
+        transitions(stderr)
+        == [
+            "WARNING the landing place is unavailable",
+            "INFO the landing place is available again",
+        ]
+        * 2
+    )
+    assert stderr.count("Not a directory") == 2

@@ -1,4 +1,4 @@
-"""Two sinks on one topic: in one group, and each in its own, as if a partition were both's."""
+"""Two sinks on one topic: in one group, and in two groups, where both own every partition."""
 
 import threading
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ import pytest
 
 from pinterest_platform.ingest.landing.objects import open_objects
 from pinterest_platform.object_store import open_store
-from pinterest_platform.sink.chunks import Bounds
-from pinterest_platform.sink.task import Sink
+from pinterest_platform.sink.task import SinkTask
+from pinterest_platform.sink.writer import RotationPolicy
 from pinterest_platform_tests.gateway.conftest import landed, wait_until
 from pinterest_platform_tests.kafka import Kafka, kafka
 from pinterest_platform_tests.spark_connect import NO_JAVA, has_java
@@ -24,26 +24,26 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
 
 
 class Sharing:
-    """Two sinks in this process on a topic, and what is put into it; they end with the block."""
+    """Two sinks in this process on one topic; they end with the block."""
 
     def __init__(self, broker: Kafka, topic: str, groups: tuple[str, str], landing: Path) -> None:
         self.broker, self.topic, self.groups, self.landing = broker, topic, groups, landing
         self.partitions = range(4)
         self.produced = 0
-        """The records in each partition."""
+        """How many records each partition has."""
         broker.create(topic, len(self.partitions))
         store = open_store(str(landing), create=True)
         self.sinks = [
-            Sink(
-                {"bootstrap.servers": broker.bootstrap},
+            SinkTask(
+                {"bootstrap.servers": broker.bootstrap, "log_level": 0},
                 group,
                 [topic],
                 open_objects(store),
-                bounds=Bounds(records=7, seconds=0.2),
+                policy=RotationPolicy(records=7, seconds=0.2),
             )
             for group in groups
         ]
-        self._threads: dict[Sink, threading.Thread] = {}
+        self._threads: dict[SinkTask, threading.Thread] = {}
 
     def __enter__(self) -> "Sharing":
         return self
@@ -52,11 +52,11 @@ class Sharing:
         for sink in list(self._threads):
             self.end(sink)
 
-    def start(self, sink: Sink) -> None:
+    def start(self, sink: SinkTask) -> None:
         self._threads[sink] = threading.Thread(target=sink.run)
         self._threads[sink].start()
 
-    def end(self, sink: Sink) -> None:
+    def end(self, sink: SinkTask) -> None:
         sink.stop()
         self._threads.pop(sink).join()
 
@@ -68,7 +68,7 @@ class Sharing:
         self.produced += records
 
     def until_landed(self) -> None:
-        """Wait until everything is in the landing place; once, and in its order."""
+        """Wait until all records are in the landing place, once and in order."""
         for partition in self.partitions:
             wait_until(
                 lambda partition=partition: (  # type: ignore[misc]
@@ -100,7 +100,7 @@ def test_sinks_of_a_group_share_partitions_and_take_over_those_of_one_that_ends(
 
         wait_until(both_write)
         sharing.until_landed()
-        # Nobody commits for a partition that is another's now: the lag would come back.
+        # No sink commits for a partition that it has lost: the lag would return.
         for partition in sharing.partitions:
             sharing.broker.put(sharing.topic, [b"more"], partition)
             wait_until(
@@ -120,10 +120,10 @@ def test_sinks_of_a_group_share_partitions_and_take_over_those_of_one_that_ends(
         )
 
 
-def test_two_sinks_that_both_believe_a_partition_is_theirs_write_each_offset_once(
+def test_two_sinks_that_both_own_a_partition_write_each_offset_once(
     broker: Kafka, tmp_path: Path
 ) -> None:
-    """As one that was paused for so long that another took over: here in groups of their own."""
+    """As after a pause so long that another sink took over; here two groups stand in for it."""
     groups = ("theirs-one", "theirs-other")
     with Sharing(broker, "theirs.pin", groups, tmp_path / "landing") as sharing:
         for sink in sharing.sinks:
@@ -131,11 +131,11 @@ def test_two_sinks_that_both_believe_a_partition_is_theirs_write_each_offset_onc
 
         def both_write() -> bool:
             sharing.burst()
-            # They commit where they are after each write, also after one that came too late.
+            # They commit after each write, also after a collision.
             return all(min(sharing.committed(group)) > 0 for group in groups)
 
         wait_until(both_write)
-        # Who was late mostly stays so; what the faster one leaves is for it.
+        # The slower sink mostly collides: it gets records once the faster one has ended.
         slower, faster = sorted(sharing.sinks, key=lambda sink: sink.landed.records)
         sharing.end(faster)
         sharing.burst()

@@ -1,13 +1,17 @@
-"""The gateway's log lines on stderr: nothing of a client can pass for a line, or a colour."""
+"""The log of ``pinterest gateway`` and ``pinterest sink`` on stderr, one record a line."""
 
 import logging
+import logging.config
 from typing import Any
 
 from typing_extensions import override
 
 
 class OneRecord(logging.Formatter):
-    """A record with its traceback: control characters escaped, further lines indented."""
+    """Escapes control characters and indents further lines, such as those of a traceback.
+
+    So no text of a client can pass for a line of its own, or change a terminal's colours.
+    """
 
     @override
     def format(self, record: logging.LogRecord) -> str:
@@ -19,13 +23,19 @@ def _visible(character: str) -> str:
     return character if character.isprintable() else ascii(character)[1:-1]
 
 
-# uvicorn's log_config. asyncio and the libraries log to the root.
-LOGGING: dict[str, Any] = {
+# Libraries, asyncio and uvicorn log to the root.
+_LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "one": {"()": OneRecord, "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "one"}},
+    "loggers": {"pinterest_platform": {"level": "INFO"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
 }
+
+
+def log_to_stderr() -> None:
+    """Log the platform's transitions (INFO), and warnings of everything else."""
+    logging.config.dictConfig(_LOGGING)
