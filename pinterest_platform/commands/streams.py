@@ -1,4 +1,4 @@
-"""``pinterest streams``: the Kinesis streams, from the shell."""
+"""``pinterest streams``: Kinesis streams from the shell."""
 
 import json
 
@@ -12,14 +12,14 @@ from pinterest_platform.gateway.stream_client import Kinesis
 def command() -> None:
     """List, create, describe and delete Kinesis streams.
 
-    AWS is asked directly, with the usual AWS_* variables and profiles. The emulation posts to
-    streaming-<PINTEREST_ID>-pin, -geo and -user.
+    The commands call AWS directly, with the usual AWS_* variables and profiles. The emulation posts
+    to streaming-<PINTEREST_ID>-pin, -geo and -user.
     """
 
 
 @command.command("list")
 def list_() -> None:
-    """Print the names of all streams, a line each."""
+    """Print the names of all streams, one a line."""
     for name in _kinesis().streams():
         click.echo(name)
 
@@ -44,15 +44,15 @@ def create(name: str, shards: int) -> None:
 @command.command("describe")
 @click.argument("name")
 def describe(name: str) -> None:
-    """Print what AWS says about the stream NAME, with all its shards, as JSON."""
-    # The times as ISO 8601.
+    """Print AWS's description of the stream NAME, with all its shards, as JSON."""
+    # ``str`` prints times as ISO 8601.
     click.echo(json.dumps(_kinesis().describe(name), indent=2, ensure_ascii=False, default=str))
 
 
 @command.command("delete")
 @click.argument("name")
 def delete(name: str) -> None:
-    """Delete the stream NAME, records and all, and wait until it is gone."""
+    """Delete the stream NAME and its records, and wait until it is gone."""
     kinesis = _kinesis()
     kinesis.delete(name)
     kinesis.wait_until_gone(name)

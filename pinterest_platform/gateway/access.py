@@ -1,4 +1,4 @@
-"""Access to the gateway: the Host, pages of other sites, the token. The routes are in ``app``."""
+"""Access to the gateway: the token, the Host, and no web pages. The routes are in ``app``."""
 
 import hmac
 import ipaddress
@@ -9,29 +9,29 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pinterest_platform.gateway.errors import answer
 
-# The name of this machine in a browser; a page cannot take this name.
+# A web site cannot use this name: browsers resolve it to this machine.
 LOCAL_NAMES = ("localhost",)
 
 _READING = ("GET", "HEAD", "OPTIONS")
 _OWN_SITE = ("none", "same-origin")
-_LOOKED_AT = frozenset((b"authorization", b"x-api-key", b"origin", b"sec-fetch-site"))
+_CHECKED_HEADERS = frozenset((b"authorization", b"x-api-key", b"origin", b"sec-fetch-site"))
 
 
 class Access:
-    """Passes on requests with a known Host, from no web page, and with the token.
+    """Passes on requests that have a known Host and the token, and do not come from a web page.
 
-    - The Host must be an address, ``localhost`` or one of ``hosts``: a page whose own name was
-      pointed at this machine (DNS rebinding) sends that name.
-    - A request that changes something must not come from a web page: browsers send some of those
-      without a preflight, and name the page in Origin.
-    - With a token, a request must carry it as ``Authorization: Bearer`` or ``x-api-key``. Only
-      GET /health needs none, for load balancers; the answer is then the status alone.
+    - The Host must be an address, ``localhost`` or one of ``hosts``: a page whose own name resolves
+      to this machine (DNS rebinding) sends that name.
+    - A request that changes something must not come from a web page: browsers send some such
+      requests without a preflight, with the page in Origin.
+    - The token must be in ``Authorization: Bearer`` or ``x-api-key``. GET /health works without it,
+      for load balancers; the answer is then the status alone.
 
     Args:
-        app: the app that answers.
-        hosts: names as in a URL, without a port; ``*.example.org`` is any name below that one, and
+        app: the app behind it.
+        hosts: names as in a URL, without a port; ``*.example.org`` matches any name below it, and
             ``*`` any name.
-        token: without one, every client has access.
+        token: empty to give every client access.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = (), token: str = "") -> None:
@@ -49,9 +49,9 @@ class Access:
         for name, value in scope["headers"]:
             if name == b"host":
                 hosts.append(value.decode("latin-1"))
-            elif name in _LOOKED_AT:
+            elif name in _CHECKED_HEADERS:
                 found[name] = value.decode("latin-1")
-        trusted = not self._token or self._is_sent(found)
+        trusted = not self._token or self._has_token(found)
         scope.setdefault("state", {})["trusted"] = trusted
         status, message = self._refusal(scope, hosts, found, trusted)
         if status:
@@ -63,17 +63,17 @@ class Access:
     def _refusal(
         self, scope: Scope, hosts: list[str], found: dict[bytes, str], trusted: bool
     ) -> tuple[int, str]:
-        # Only HTTP/1.0 requests, those of simple health checks, have no Host.
+        # HTTP/1.0 requests of simple health checks have no Host.
         if len(hosts) > 1 or (not hosts and scope.get("http_version") == "1.1"):
             return 400, "the request needs one Host header"
         if hosts and not self._is_known_host(hosts[0]):
             return 421, (
-                "the Host is none of this gateway's names: add it to PINTEREST_GATEWAY_HOSTS"
+                "the Host is not one of the gateway's names: add it to PINTEREST_GATEWAY_HOSTS"
             )
         if scope["method"] not in _READING and (
             b"origin" in found or found.get(b"sec-fetch-site", "none") not in _OWN_SITE
         ):
-            return 403, "the request comes from a web page: the gateway accepts none from pages"
+            return 403, "the gateway does not accept requests from web pages"
         if trusted or scope["path"] == "/health":
             return 0, ""
         return 401, (
@@ -81,10 +81,10 @@ class Access:
             "'x-api-key: <token>' (the emulation: set PINTEREST_GATEWAY_TOKEN)"
         )
 
-    def _is_sent(self, found: dict[bytes, str]) -> bool:
+    def _has_token(self, found: dict[bytes, str]) -> bool:
         scheme, _, bearer = found.get(b"authorization", "").partition(" ")
         given = (bearer.strip() if scheme.lower() == "bearer" else "", found.get(b"x-api-key", ""))
-        # Both are compared in constant time: timing must not reveal how much of a token is right.
+        # In constant time: timing must not reveal how much of a token is right.
         matches = [hmac.compare_digest(one.encode("latin-1"), self._token) for one in given]
         return any(matches)
 

@@ -1,6 +1,6 @@
-"""The gateway as an app, and its topics: routes and answers of Kafka REST v2 for JSON records.
+"""The gateway as an ASGI app, and its topics: Kafka REST v2 for JSON records.
 
-Access control is in ``access``, reading bodies in ``bodies``, the Kinesis half in ``streams``.
+Access control is in ``access``, the reading of bodies in ``bodies``, Kinesis in ``streams``.
 """
 
 import asyncio
@@ -37,14 +37,14 @@ from pinterest_platform.gateway.streams import StreamAccess, Streams
 from pinterest_platform.gateway.topic_bodies import MAX_VALUE_BYTES, Record
 from pinterest_platform.gateway.topics import Topics
 
-# A check of the landing place writes and lists, which S3 charges for; without the token any client
-# can send requests at any rate.
+# A check of the landing place lists and writes, which S3 charges for, and clients without the token
+# can request it at any rate.
 HEALTH_SECONDS = 1.0
 
 _NO_ROUTE = (
-    "no such route: here are /topics, /topics/{topic}, /streams, /streams/{stream}, "
-    "/streams/{stream}/record, /streams/{stream}/records, /health and /openapi.json. A stage "
-    "before them, such as /dev, is API Gateway's own: leave it out here"
+    "no such route: the gateway has /topics, /topics/{topic}, /streams, /streams/{stream}, "
+    "/streams/{stream}/record, /streams/{stream}/records, /health and /openapi.json. Leave out a "
+    "stage before them, such as /dev: only API Gateway has stages"
 )
 
 
@@ -64,16 +64,16 @@ def create_app(
     """The gateway as an ASGI app: topics to landing objects or Kafka, streams to Kinesis.
 
     Args:
-        topics: where records of topics go; closed with the app.
-        names: the only topics that can be posted to.
-        region: of the Kinesis streams; without one, that of AWS's own configuration.
-        streams: the platform's own.
+        topics: the place of the topics' records; closed with the app.
+        names: the topics.
+        region: of the Kinesis streams; None for that of AWS's configuration.
+        streams: the platform's streams.
         stream_access: which streams clients may use, and for which operations.
-        hosts: names that a Host may have, besides addresses and localhost.
-        token: that clients must send; without one, every client has access.
-        max_body_bytes: a longer body is answered 413.
-        max_value_bytes: a record with a longer value, as compact UTF-8 JSON, is answered 413.
-        body_seconds: a body that takes longer to arrive is answered 408.
+        hosts: allowed names in Host, besides addresses and localhost.
+        token: what clients must send; empty to give every client access.
+        max_body_bytes: longer bodies are answered 413.
+        max_value_bytes: records with a longer value, as compact UTF-8 JSON, are answered 413.
+        body_seconds: bodies that take longer to arrive are answered 408.
     """
     bodies = Bodies(max_body_bytes, body_seconds)
     gateway = _Gateway(topics, names, bodies, max_value_bytes)
@@ -126,22 +126,22 @@ class _Gateway:
         self._names = sorted(names)
         self._check: asyncio.Task[PlatformError | None] | None = None
         self._checked = float("-inf")
-        # Records without a key go round robin by request, not by record, so that one request
-        # becomes one object; Kafka's producer keeps a batch together in the same way.
+        # Records without a key change the partition with each request, not each record: so a
+        # request becomes one object. Kafka's producer keeps batches together in the same way.
         self._turns = {name: itertools.count() for name in self._names}
 
     async def health(self, request: Request) -> Response:
         trusted = request.state.trusted
-        trouble = await self._trouble(0 if trusted else HEALTH_SECONDS)
-        if trouble is None:
+        failure = await self._failure(0 if trusted else HEALTH_SECONDS)
+        if failure is None:
             return JSONResponse({"status": "ok"} | ({"topics": self._names} if trusted else {}))
         report = {"status": "unavailable", "error_code": UNAVAILABLE}
-        # The reason names the landing place or the brokers.
-        report |= {"message": str(trouble)} if trusted else {}
+        # The message names the landing place or the brokers.
+        report |= {"message": str(failure)} if trusted else {}
         return JSONResponse(report, 503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
-    async def _trouble(self, age: float) -> PlatformError | None:
-        """Why records cannot be appended; the answer is ``age`` seconds old at most."""
+    async def _failure(self, age: float) -> PlatformError | None:
+        """The error of a check that is at most ``age`` seconds old."""
         if self._check is None or (self._check.done() and time.monotonic() >= self._checked + age):
             self._check = asyncio.ensure_future(self._run_check())
         return await asyncio.shield(self._check)
@@ -193,14 +193,14 @@ class _Gateway:
                 self._topics.append(topic, partition, [parsed[index] for index in chosen])
                 for partition, chosen in indexes.items()
             ),
-            # Wait for all: a failure in one partition must not leave the others unobserved.
+            # Wait for all: a failure in one partition must not hide those in others.
             return_exceptions=True,
         )
         offsets: dict[int, dict[str, int]] = {}
         for (partition, chosen), result in zip(indexes.items(), appended, strict=True):
             if isinstance(result, BaseException):
-                # The whole request is refused even if other partitions have their records
-                # already: a client that only checks the status must not lose any.
+                # An error for the whole request, even if other partitions have their records: a
+                # client that checks only the status must not lose any.
                 raise result
             for offset, index in zip(result, chosen, strict=True):
                 offsets[index] = {"offset": offset, "partition": partition}
@@ -209,9 +209,9 @@ class _Gateway:
     def _choose_partitions(
         self, topic: str, partitions: int, parsed: Sequence[Record]
     ) -> Iterator[int]:
-        """The requested one; else by the key's compact JSON; else the turn of this request.
+        """Each record's partition: as requested, by its key, or round robin by request.
 
-        The key is hashed as by librdkafka's ``consistent`` partitioner.
+        The key's compact JSON is hashed as by librdkafka's ``consistent`` partitioner.
         """
         for index, record in enumerate(parsed):
             if record.partition is not None and not 0 <= record.partition < partitions:
@@ -236,7 +236,7 @@ class _Gateway:
         if topic not in self._names:
             raise RestError(
                 404,
-                f"topic not found: here are {', '.join(self._names)} "
+                f"topic not found: the gateway has {', '.join(self._names)} "
                 "(PINTEREST_ID sets their prefix)",
                 code=TOPIC_NOT_FOUND,
             )

@@ -1,4 +1,4 @@
-"""Reading request bodies: limits on time, size and number at once, and parsing in threads."""
+"""Reading request bodies: limits on time, size and concurrency, and parsing in threads."""
 
 import asyncio
 import gc
@@ -15,29 +15,29 @@ from pinterest_platform.gateway.errors import RETRY_AFTER_SECONDS, UNAVAILABLE, 
 
 T = TypeVar("T")
 
-# The payload limit of Amazon API Gateway, which stands before the REST proxy in AWS.
+# The payload limit of Amazon API Gateway.
 MAX_BODY_BYTES = 10 * 1024 * 1024
 
-# A client that is still sending does not read the answer: so the rest of a refused body is read
-# and thrown away, up to this many times the limit.
+# A client that is still sending does not read the answer: the rest of a refused body is discarded,
+# up to this many times the limit.
 DISCARDED_BODIES = 4
 
-# Less than a stopping gateway waits for its requests, so that a client which stalls in the middle
-# of a body cannot hold it up; enough for a full body over 5 Mbit/s.
+# Less than a stopping gateway waits for its requests, so that a stalled client cannot delay it;
+# enough for a full body over 5 Mbit/s.
 BODY_SECONDS = 20.0
 
-# Reading a body of this size takes about a millisecond; longer ones would hold up other requests.
+# Parsing a body of this size takes about a millisecond; larger ones would delay other requests.
 PARSED_ASIDE_BYTES = 64 * 1024
 
-# Bodies longer than that which are held at once, from their first byte until their records are
-# durable: four of the largest. A gateway has 512 MiB in deploy/ and infra/.
+# Limit of the larger bodies together, from their first byte until their records are durable: four
+# of the largest. A gateway has 512 MiB in deploy/ and infra/.
 MAX_HELD_BYTES = 40 * 1024 * 1024
 
-# How long a body waits for room among those; then the answer is 503.
+# How long a body waits below that limit before the answer is 503.
 TURN_SECONDS = 2.0
 
-# Python objects of hostile JSON take many times its bytes, so one of the largest is parsed at a
-# time, and none with more lists and objects than this: each takes 50 to 100 bytes.
+# The Python objects of hostile JSON take many times its bytes. So bodies above this size are parsed
+# one at a time, and none with more lists and objects than this, at 50 to 100 bytes each.
 PARSED_ALONE_BYTES = 1024 * 1024
 MAX_CONTAINERS = 1_000_000
 
@@ -46,8 +46,8 @@ class Bodies:
     """Reads bodies within limits.
 
     Args:
-        max_bytes: a longer body is answered 413.
-        seconds: a body that takes longer to arrive is answered 408.
+        max_bytes: longer bodies are answered 413.
+        seconds: bodies that take longer to arrive are answered 408.
     """
 
     def __init__(self, max_bytes: int, seconds: float) -> None:
@@ -63,14 +63,13 @@ class Bodies:
 
     @asynccontextmanager
     async def read(self, request: Request, parse: Callable[[bytes], T]) -> AsyncIterator[T]:
-        """The body, parsed by ``parse``; its bytes count as held until the block ends.
+        """The parsed body; its bytes count against the limit until the block ends.
 
         Raises:
-            RestError: 408, 413, 415 or 503 when the body cannot be taken; also any error of
-                ``parse``.
+            RestError: 408, 413, 415 or 503; also any error of ``parse``.
         """
         if request.headers.get("content-encoding", "identity") != "identity":
-            raise RestError(415, "a body with a Content-Encoding is not read: send it uncompressed")
+            raise RestError(415, "a Content-Encoding is not supported: send the body uncompressed")
         size = self._announced(request)
         if size > self._max_bytes:
             await self._arrived(request, keep=False)
@@ -79,8 +78,8 @@ class Bodies:
             await self._arrived(request, keep=False)
             raise RestError(
                 503,
-                f"{MAX_HELD_BYTES} bytes of large requests are here already: send the request "
-                "again later, or fewer records",
+                f"{MAX_HELD_BYTES} bytes of large requests are being processed: send the request "
+                "again later, or send fewer records",
                 code=UNAVAILABLE,
                 headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
             )
@@ -90,7 +89,7 @@ class Bodies:
             self._room.give_back(taken)
 
     def _announced(self, request: Request) -> int:
-        """The length in Content-Length; the largest allowed for a chunked body."""
+        """The Content-Length; for a chunked body the largest allowed."""
         if "transfer-encoding" in request.headers:
             return self._max_bytes
         return int(request.headers.get("content-length") or 0)
@@ -101,7 +100,7 @@ class Bodies:
         loop = asyncio.get_running_loop()
         if len(body) <= PARSED_ALONE_BYTES:
             return await loop.run_in_executor(self._threads, parse, body)
-        # Brackets in strings count as well; a real body of this size has some ten thousand.
+        # Brackets in strings count, too; a real body of this size has about ten thousand.
         if body.count(b"[") + body.count(b"{") > MAX_CONTAINERS:
             raise RestError(
                 413,
@@ -109,22 +108,22 @@ class Bodies:
             )
         await self._alone.acquire()
         started = time.monotonic()
-        # Python's collector would scan the growing objects again and again, which takes five times
-        # as long and blocks all other threads; JSON has no cycles.
+        # Python's garbage collector would scan the growing objects again and again: parsing takes
+        # five times as long and blocks all other threads. JSON has no cycles.
         gc.disable()
         try:
             return await loop.run_in_executor(self._threads, parse, body)
         finally:
             gc.enable()
-            # One value of 10 MB blocks all threads for a quarter of a second: before the next one,
-            # the others get as much time.
+            # A value of 10 MB blocks all threads for a quarter of a second; then the others get as
+            # much time before the next one.
             loop.call_later(time.monotonic() - started, self._alone.release)
 
     async def _arrived(self, request: Request, *, keep: bool = True) -> bytes:
-        """All of the body; of one that is not kept, or too long, the bytes are thrown away."""
+        """The whole body; with ``keep=False``, or if it is too long, it is discarded."""
         body = bytearray()
         size = 0
-        # The rest of a body cannot be told from a next request: the connection ends with it.
+        # The rest of a body would pass for the next request.
         close = {"Connection": "close"}
         try:
             async with asyncio.timeout(self._seconds):
@@ -150,14 +149,14 @@ class Bodies:
 
 
 class _Room:
-    """Bytes that may be held at once, given to waiting requests in the order of their arrival."""
+    """A number of bytes that requests reserve, in the order of their arrival."""
 
     def __init__(self, size: int) -> None:
         self._free = size
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def take(self, size: int) -> bool:
-        """Reserve bytes; False when too few became free in time."""
+        """Reserve bytes; False if too few are free in time."""
         if not size or (not self._waiting and size <= self._free):
             self._free -= size
             return True
@@ -186,7 +185,7 @@ class _Room:
     def _hand_out(self) -> None:
         while self._waiting and self._waiting[0][0] <= self._free:
             size, turn = self._waiting.popleft()
-            # Done already when its time ran out in this very moment.
+            # It may have timed out in this very moment.
             if not turn.done():
                 self._free -= size
                 turn.set_result(None)

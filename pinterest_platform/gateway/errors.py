@@ -1,6 +1,7 @@
-"""The gateway's error answers: HTTP status, error code, message.
+"""The gateway's error answers: HTTP status, error code and message.
 
-Source of the numeric codes: Confluent REST Proxy v2 (API reference) and its KafkaExceptionMapper.
+Source of the numeric codes: the API reference of Confluent REST Proxy v2 and its
+KafkaExceptionMapper.
 """
 
 import json
@@ -17,12 +18,12 @@ JSON_TYPE = "application/json"
 TOPIC_NOT_FOUND = 40401
 PARTITION_NOT_FOUND = 40402
 NOT_AUTHORIZED = 40301
-# The mapper's BROKER_NOT_AVAILABLE, the one code of its list that goes with HTTP status 503.
+# The mapper's BROKER_NOT_AVAILABLE, its only code for HTTP status 503.
 UNAVAILABLE = 50302
-# The list has no code for 504; this one is numbered likewise.
+# The mapper has no code for 504; this one follows its numbering.
 KAFKA_TIMEOUT = 50401
 
-# AWS's names for errors of a request that did not reach Kinesis.
+# AWS's names for errors of requests that do not reach Kinesis.
 _AWS_NAMES = {
     400: "SerializationException",
     401: "UnrecognizedClientException",
@@ -37,14 +38,14 @@ _AWS_NAMES = {
     503: "ServiceUnavailableException",
 }
 
-# Long enough for a folder to be mended or S3 to recover, short enough for a waiting client.
+# Long enough for S3 to recover, short enough for a waiting client.
 RETRY_AFTER_SECONDS = 5
 
 
 class RestError(Exception):
-    """An answer other than 200: ``{"error_code": code, "message": message}`` with ``status``.
+    """An error answer: ``{"error_code": code, "message": message}`` with ``status``.
 
-    The message names the record by its index and never holds a key or a value.
+    The message names a record by its index and never contains a key or a value.
     """
 
     def __init__(
@@ -69,14 +70,14 @@ def answer(
     code: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """An error in the form of the path's API: AWS's below /streams, else Kafka REST's.
+    """An error in the form of the path's API: AWS's below /streams, otherwise Kafka REST's.
 
     Args:
-        path: of the request; an unknown one, empty.
-        status: of HTTP.
+        path: the request's path; empty if unknown.
+        status: the HTTP status.
         message: one line.
-        code: of Kafka REST, where it is not the status.
-        headers: of the answer.
+        code: Kafka REST's error code; by default the status.
+        headers: the answer's headers.
     """
     content: dict[str, Any] = {"error_code": status if code is None else code, "message": message}
     media_type = KAFKA_TYPE
@@ -88,4 +89,4 @@ def answer(
 
 
 class KafkaUnavailable(Unavailable):
-    """The brokers cannot be reached, or refuse: nothing of the request is acknowledged."""
+    """The brokers cannot be reached, or refuse: no record of the request is acknowledged."""

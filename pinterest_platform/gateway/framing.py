@@ -159,7 +159,7 @@ class Framing(HttpToolsProtocol):
         return False
 
     def _read_body(self) -> bool:
-        """Give the parser a piece of the body, never more; False if there is none."""
+        """Give the parser a piece that ends at the latest with the body; False without one."""
         length = min(len(self._unread), MAX_HEAD_BYTES)
         if self._body_left is not None:
             length = min(length, self._body_left)

@@ -1,8 +1,7 @@
-"""Walking over JSON text without losing it: each value's own spelling can be kept.
+"""A reader of JSON that also returns each value's own text.
 
-A value is kept as its own text made compact, not as the Python object it parses to: so numbers
-keep every digit and their spelling (1.10, 1e400, -0), and members stay in their order. What a
-body must hold is known elsewhere.
+So numbers keep all digits and their spelling (1.10, 1e400, -0), and members their order. The
+fields of a body are known in ``topic_bodies`` and ``stream_bodies``.
 """
 
 import codecs
@@ -21,18 +20,19 @@ def _no_constant(_: str) -> NoReturn:
 
 
 class JsonText:
-    """A place in a JSON text that moves on as values are read.
+    """A position in a JSON text, moved by each read.
 
-    ``where`` names that place in the error that is raised, RestError 400, when text is not JSON.
+    ``where`` names the position in errors. Every method raises RestError 400 if the text is not
+    JSON.
 
     Raises:
-        RestError: 400 when the body is not UTF-8.
+        RestError: 400 if the body is not UTF-8.
     """
 
     def __init__(self, body: bytes) -> None:
         self.where = "the body"
         try:
-            # Windows PowerShell puts a mark before the UTF-8 that it writes.
+            # Windows PowerShell writes a byte order mark before UTF-8.
             self._text = body.removeprefix(codecs.BOM_UTF8).decode()
         except UnicodeDecodeError as error:
             raise RestError(400, f"the body is not UTF-8: see byte {error.start}") from None
@@ -53,7 +53,7 @@ class JsonText:
         yield from self._separated("[", "]")
 
     def next(self) -> str:
-        """The next character that is not white space; an empty string at the end."""
+        """The next character that is not white space; empty at the end."""
         blank = _BLANK.match(self._text, self._at)
         self._at = blank.end() if blank else self._at
         return self._text[self._at : self._at + 1]
@@ -70,7 +70,7 @@ class JsonText:
         except RecursionError:
             self._invalid("nested too deeply")
         except ValueError as error:
-            # Python refuses to read whole numbers of more than 4300 digits (CVE-2020-10735).
+            # Python does not parse integers of more than 4300 digits (CVE-2020-10735).
             too_long = "digits" in str(error)
             self._invalid("a number of more than 4300 digits" if too_long else str(error))
         return value, self._text[start : self._at]

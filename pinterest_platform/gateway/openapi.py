@@ -1,4 +1,4 @@
-"""The gateway's description in OpenAPI, from its own names and limits; served at /openapi.json."""
+"""The gateway's OpenAPI document, from its own names and limits; served at /openapi.json."""
 
 from collections.abc import Collection
 from importlib.metadata import version
@@ -14,21 +14,21 @@ RECORDS_TYPE = "application/vnd.kafka.json.v2+json"
 Json = dict[str, Any]
 
 _REASONS = {
-    400: "Not a request, or not JSON in UTF-8.",
+    400: "The request is not HTTP, or its body is not JSON in UTF-8.",
     401: "The token is missing or wrong.",
-    403: "From a web page, or not allowed.",
+    403: "The request comes from a web page, or is not allowed.",
     404: "No such topic, partition, stream or route.",
     408: "The request took too long to arrive.",
     413: "The body or a record is too long, or there are too many records.",
-    415: "Another Content-Type, or a Content-Encoding.",
-    421: "The Host is none of this gateway's names.",
-    422: "JSON of another form.",
-    429: "Kinesis asks for fewer requests.",
+    415: "The Content-Type is another one, or there is a Content-Encoding.",
+    421: "The Host is not one of the gateway's names.",
+    422: "The JSON has another form.",
+    429: "Kinesis throttles.",
     431: "The headers are too long.",
     500: "The gateway or Kinesis failed.",
     502: "The answer is not from Kinesis.",
     503: "Busy or unavailable: send the request again after Retry-After seconds.",
-    504: "No acknowledgement in time: the records may be kept or not.",
+    504: "No acknowledgement in time: the records may or may not be kept.",
 }
 _ALWAYS = (400, 401, 403, 408, 421, 431, 500, 503)
 
@@ -36,7 +36,7 @@ _KEY: Json = {
     "type": ["string", "number", "boolean"],
     "minLength": 1,
     "maxLength": MAX_PARTITION_KEY,
-    "description": "Decides on the shard; numbers and booleans as their text.",
+    "description": "Selects the shard; numbers and booleans count as their text.",
 }
 
 _SCHEMAS: Json = {
@@ -117,7 +117,7 @@ _SCHEMAS: Json = {
     "StreamRecord": {
         "type": "object",
         "description": "Data is any JSON: a string is put as its text, anything else as JSON. "
-        "Other fields, StreamName among them, are not looked at.",
+        "Other fields, such as StreamName, are ignored.",
         "allOf": [
             {"anyOf": [{"required": ["Data"]}, {"required": ["data"]}]},
             {
@@ -163,7 +163,7 @@ _SCHEMAS: Json = {
                     {"enum": [None, ""]},
                 ]
             },
-            "StreamName": {"description": "Not looked at."},
+            "StreamName": {"description": "Ignored."},
         },
     },
 }
@@ -173,9 +173,9 @@ def describe(topics: Collection[str], streams: Collection[str] | None, *, guarde
     """The OpenAPI 3.1 document.
 
     Args:
-        topics: that can be posted to.
-        streams: the allowed ones; None for any.
-        guarded: whether a token is wanted.
+        topics: the topics.
+        streams: the allowed streams; None for any.
+        guarded: whether a token is required.
     """
     topic = _parameter("topic", {"enum": sorted(topics)})
     name: Json = {"type": "string", "pattern": "^[a-zA-Z0-9_.-]{1,128}$"}
@@ -185,7 +185,7 @@ def describe(topics: Collection[str], streams: Collection[str] | None, *, guarde
         "info": {
             "title": "Gateway of pinterest_platform",
             "version": version("pinterest_platform"),
-            "description": "Kafka REST v2 for JSON records, and Kinesis as API Gateway has it.",
+            "description": "Kafka REST v2 for JSON records, and Kinesis as behind API Gateway.",
         },
         "security": [{"bearer": []}, {"apiKey": []}] if guarded else [],
         "components": {
@@ -197,7 +197,7 @@ def describe(topics: Collection[str], streams: Collection[str] | None, *, guarde
         },
         "paths": {
             "/health": {
-                "get": _operation("Whether records can be kept.", "Health", JSON_TYPE)
+                "get": _operation("Whether records can be appended.", "Health", JSON_TYPE)
                 | {"security": []}
             },
             "/openapi.json": {"get": _operation("This document.", {"type": "object"}, JSON_TYPE)},
@@ -217,8 +217,8 @@ def describe(topics: Collection[str], streams: Collection[str] | None, *, guarde
             "/streams/{stream}": {
                 "parameters": [stream],
                 "get": _kinesis("A stream and its shards."),
-                "post": _kinesis("Make a stream.", body=_body("NewStream", required=False)),
-                "delete": _kinesis("Delete a stream, records and all."),
+                "post": _kinesis("Create a stream.", body=_body("NewStream", required=False)),
+                "delete": _kinesis("Delete a stream and its records."),
             },
             "/streams/{stream}/record": {
                 "parameters": [stream],
@@ -270,7 +270,7 @@ def _operation(
     refusal: Json = {KAFKA_TYPE: {"schema": _schema("KafkaError")}}
     if error == "AwsError":
         refusal = {}
-    # A request that is refused before its path has arrived gets the form of Kafka REST.
+    # A request that is refused before its path has arrived is answered in Kafka REST's form.
     refusal[JSON_TYPE] = {"schema": {"anyOf": [_schema("AwsError"), _schema("KafkaError")]}}
     if answer == "Health":
         refusal[JSON_TYPE] = {"schema": {"anyOf": [_schema("Health"), _schema("KafkaError")]}}

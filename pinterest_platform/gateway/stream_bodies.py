@@ -1,10 +1,10 @@
-"""The bodies of the stream requests, read and checked; no HTTP and no AWS here.
+"""The bodies of stream requests, parsed and checked; no HTTP and no AWS here.
 
-A body is accepted when the mapping templates of ``infra/aws/api.yaml`` accept it, with the same
-result: both run over one table in ``pinterest_platform_tests/infra/test_stream_bodies.py``. The
-names of the fields are those of the Kinesis API or of AWS's documented template (``records``,
-``data``, ``partition-key``); where a body has both, Kinesis's counts. The stream is that of the
-path: a StreamName in the body is not looked at, nor is any other field of a record.
+A body gives the same result as with the mapping templates of ``infra/aws/api.yaml``: both run over
+one table in ``pinterest_platform_tests/infra/test_stream_bodies.py``. Fields have the names of the
+Kinesis API or of AWS's documented template (``records``, ``data``, ``partition-key``); in a body
+with both, Kinesis's name counts. The path names the stream: a StreamName in the body is ignored, as
+are other fields of a record.
 """
 
 import json
@@ -17,18 +17,18 @@ from pinterest_platform.gateway.json_values import JsonText
 from pinterest_platform.ingest.landing.lines import compact
 
 # Kinesis Data Streams, PutRecord: data and partition key together, by default (a stream can be
-# configured to take more; what API Gateway passes on would then be the limit).
+# configured for more, up to what API Gateway passes on).
 MAX_RECORD_BYTES = 1_048_576
 
-# Kinesis Data Streams, PutRecords. The size, data and partition keys, is the one that every region
-# and every stand-in for Kinesis accepts; AWS doubled it in October 2025.
+# Kinesis Data Streams, PutRecords; the size is that of data and partition keys. AWS doubled it in
+# October 2025, but not every region and emulator of Kinesis accepts more.
 MAX_RECORDS = 500
 MAX_REQUEST_BYTES = 5 * 1_048_576
 
-# Kinesis Data Streams, PutRecord: in characters.
+# Kinesis Data Streams, PutRecord, in characters.
 MAX_PARTITION_KEY = 256
 
-# The spellings of a field, the one that counts first.
+# The names of a field, by precedence.
 _RECORDS = ("Records", "records")
 _DATA = ("Data", "data")
 _KEY = ("PartitionKey", "partition-key")
@@ -38,25 +38,25 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StreamRecord:
-    """A record for a stream: its data's bytes, and the key whose MD5 decides on the shard."""
+    """A record for a stream: its data, and the key whose MD5 selects the shard."""
 
     data: bytes
     partition_key: str
 
     @property
     def size(self) -> int:
-        """Bytes as Kinesis counts them."""
+        """The size in bytes, as Kinesis counts it."""
         return len(self.data) + len(self.partition_key.encode())
 
 
 def parse_record(body: bytes) -> StreamRecord:
-    """Read ``{"Data": ..., "PartitionKey": ...}``.
+    """Parse ``{"Data": ..., "PartitionKey": ...}``.
 
-    Data that is a string becomes its UTF-8; any other JSON becomes compact UTF-8 JSON.
+    Data that is a string becomes that string in UTF-8, any other JSON compact UTF-8 JSON.
 
     Raises:
-        RestError: 400 when the body is not JSON in UTF-8.
-        StreamError: 400 when a field is missing or unusable, or the record is longer than
+        RestError: 400 if the body is not JSON in UTF-8.
+        StreamError: 400 if a field is missing or invalid, or the record is longer than
             ``MAX_RECORD_BYTES``.
     """
     text = JsonText(body)
@@ -66,12 +66,12 @@ def parse_record(body: bytes) -> StreamRecord:
 
 
 def parse_records(body: bytes) -> list[StreamRecord]:
-    """Read ``{"records": [{"data": ..., "partition-key": ...}, ...]}``, or as PutRecords has it.
+    """Parse ``{"records": [{"data": ..., "partition-key": ...}, ...]}``, or PutRecords' spelling.
 
     Raises:
-        RestError: 400 when the body is not JSON in UTF-8.
-        StreamError: 400 as for one record, for none or more than ``MAX_RECORDS``, and for more
-            than ``MAX_REQUEST_BYTES``. Nothing of the request is put then.
+        RestError: 400 if the body is not JSON in UTF-8.
+        StreamError: 400 as for one record, for no record, more than ``MAX_RECORDS``, or more than
+            ``MAX_REQUEST_BYTES``. Then no record of the request is put.
     """
     text = JsonText(body)
     lists: dict[str, Sequence[StreamRecord | StreamError]] = {}
@@ -102,12 +102,11 @@ def parse_records(body: bytes) -> list[StreamRecord]:
 
 
 def parse_shards(body: bytes) -> int:
-    """Read ``{"ShardCount": n}``, n being 1 when it or the whole body is left out or empty.
+    """Parse ``{"ShardCount": n}``; 1 if the field or the whole body is missing or empty.
 
     Raises:
-        RestError: 400 when the body is not JSON in UTF-8.
-        StreamError: 400 when it is JSON of another form: a stream of another kind than was asked
-            for is worse than none.
+        RestError: 400 if the body is not JSON in UTF-8.
+        StreamError: 400 for other JSON: a stream of another kind than requested is worse than none.
     """
     text = JsonText(body)
     shards = 1
@@ -133,7 +132,7 @@ def parse_shards(body: bytes) -> int:
 
 
 def _shards(value: object) -> int:
-    """The shards asked for; 0 when that is no number of shards."""
+    """The requested number of shards; 0 if it is invalid."""
     return value if type(value) is int and value > 0 else 0
 
 
@@ -148,7 +147,7 @@ def _records(text: JsonText) -> list[StreamRecord | StreamError]:
 
 
 def _record(text: JsonText) -> StreamRecord | StreamError:
-    """The next record, or why it is none: it may stand in a list that does not count."""
+    """The next record, or its error: not raised, because its list may not count."""
     if text.next() != "{":
         text.value()
         return _unusable(f"{text.where} is not an object with 'Data' and 'PartitionKey'")
@@ -183,14 +182,14 @@ def _record(text: JsonText) -> StreamRecord | StreamError:
 
 
 def _partition_key(value: object) -> str:
-    """A key as text, numbers and booleans as JSON has them; empty when it is none."""
+    """A key as text, numbers and booleans as in JSON; empty if it is invalid."""
     if isinstance(value, str):
         return _utf8(value).decode()
     return json.dumps(value) if isinstance(value, bool | int | float) else ""
 
 
 def _utf8(value: str) -> bytes:
-    """Text as UTF-8, a lone surrogate as ``?``: what Java's getBytes makes in API Gateway."""
+    """Text as UTF-8, lone surrogates as ``?``, like Java's getBytes in API Gateway."""
     return value.encode("utf-8", "replace")
 
 

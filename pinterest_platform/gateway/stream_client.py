@@ -1,4 +1,4 @@
-"""What the gateway asks of Kinesis; no HTTP server here."""
+"""Operations on Kinesis streams, for the gateway and ``pinterest streams``; no server here."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -8,13 +8,13 @@ from botocore.exceptions import ClientError, WaiterError
 from pinterest_platform.errors import StreamError
 from pinterest_platform.ingest.kinesis.client import UNAVAILABLE, Connection
 
-# botocore's own waiters give a stream the same 180 s, but look every 10 s only; AWS allows
-# DescribeStream 10 times a second.
+# botocore's waiters allow the same 180 s, but poll only every 10 s; AWS allows 10 DescribeStream
+# a second.
 WAIT = {"Delay": 1, "MaxAttempts": 180}
 
 
 class Record(Protocol):
-    """What is put into a stream."""
+    """A record for a stream."""
 
     @property
     def data(self) -> bytes:
@@ -22,21 +22,21 @@ class Record(Protocol):
 
     @property
     def partition_key(self) -> str:
-        """The text whose MD5 decides on the shard."""
+        """The text whose MD5 selects the shard."""
 
 
 class Kinesis:
     """The streams of an account in a region.
 
-    Every method raises StreamError with the status that an API Gateway integration would answer:
-    400, 403, 404, 429, or 502 to 504 when Kinesis is not there or not to be understood.
+    Every method raises StreamError with the status of an API Gateway integration: 400, 403, 404,
+    429, or 502 to 504 if Kinesis does not answer, or its answer is not understood.
 
     Args:
-        region: without one, what AWS's own configuration says.
-        threads: that will call at once.
+        region: None for that of AWS's configuration.
+        threads: how many threads call concurrently.
 
     Raises:
-        StreamError: there is no region, or the endpoint is no URL.
+        StreamError: there is no region, or the endpoint is not a URL.
     """
 
     def __init__(self, region: str | None = None, threads: int = 1) -> None:
@@ -54,11 +54,11 @@ class Kinesis:
         return names
 
     def create(self, stream: str, shards: int) -> None:
-        """Ask for a stream of so many shards; it can be used once it is active."""
+        """Request a stream with so many shards; see ``wait_until_active``."""
         self._kinesis.ask("create_stream", StreamName=stream, ShardCount=shards)
 
     def describe(self, stream: str) -> dict[str, Any]:
-        """What DescribeStream answers, with all shards: ``{"StreamDescription": {...}}``."""
+        """The answer of DescribeStream, with all shards: ``{"StreamDescription": {...}}``."""
         page = self._description(StreamName=stream)
         description = page
         while page["Shards"] and page.get("HasMoreShards"):
@@ -68,21 +68,21 @@ class Kinesis:
         return {"StreamDescription": description | {"HasMoreShards": False}}
 
     def delete(self, stream: str) -> None:
-        """Ask for a stream to be deleted, records and all."""
+        """Request the deletion of a stream with its records; see ``wait_until_gone``."""
         self._kinesis.ask("delete_stream", StreamName=stream)
 
     def wait_until_active(self, stream: str) -> None:
-        """Wait until a stream can be used, 180 s at most."""
+        """Wait until a stream is active, at most 180 s."""
         self._wait("stream_exists", stream, "active")
 
     def wait_until_gone(self, stream: str) -> None:
-        """Wait until a stream is deleted, 180 s at most."""
+        """Wait until a stream is deleted, at most 180 s."""
         self._wait("stream_not_exists", stream, "gone")
 
     def put(self, stream: str, record: Record) -> dict[str, Any]:
-        """Put a record; ``{"ShardId": ..., "SequenceNumber": ...}``, as PutRecord answers.
+        """Put a record; returns ``{"ShardId": ..., "SequenceNumber": ...}``, as PutRecord does.
 
-        It arrives at least once: twice when an answer was lost and the second attempt got through.
+        It arrives at least once: twice if the first answer is lost and a retry succeeds.
         """
         answer = self._kinesis.ask(
             "put_record",
@@ -94,9 +94,9 @@ class Kinesis:
         return _without_metadata(answer)
 
     def put_all(self, stream: str, records: Sequence[Record]) -> dict[str, Any]:
-        """Put records; a result for each, in their order, as PutRecords answers.
+        """Put records; returns a result for each, in their order, as PutRecords does.
 
-        Those that failed have ErrorCode and ErrorMessage; FailedRecordCount says how many.
+        Failed records have ErrorCode and ErrorMessage; FailedRecordCount is their number.
         """
         answer = self._kinesis.ask(
             "put_records",

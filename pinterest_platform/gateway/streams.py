@@ -1,4 +1,4 @@
-"""The Kinesis half of the gateway: its routes, as API Gateway puts them before Kinesis in AWS."""
+"""The gateway's routes to Kinesis, those that API Gateway has in AWS."""
 
 import asyncio
 import json
@@ -25,16 +25,16 @@ from pinterest_platform.gateway.stream_bodies import parse_record, parse_records
 if TYPE_CHECKING:
     from pinterest_platform.gateway.stream_client import Kinesis
 
-# Requests to Kinesis at once. It answers in 10 to 20 ms: so these are a thousand requests a second,
-# more than one gateway process reads.
+# Concurrent requests to Kinesis. It answers in 10 to 20 ms, so these are a thousand requests a
+# second, more than one gateway process reads.
 THREADS = 16
 
-# How long a request waits for its turn; longer means that Kinesis hangs, and that who waits would
-# be given up on before there is an answer (see pinterest_platform.ingest.kinesis.client).
+# How long a request waits for its turn. A longer wait means that Kinesis hangs, and that clients
+# would time out before an answer (see pinterest_platform.ingest.kinesis.client).
 TURN_SECONDS = 2.0
 
-# What a gateway does with streams: all of an account's; the platform's own; records of those, but
-# neither makes nor deletes them; nothing.
+# The streams that clients may use: all of the account; the platform's; the platform's, but not to
+# create or delete them; none.
 StreamAccess = Literal["any", "platform", "records", "none"]
 
 T = TypeVar("T")
@@ -42,13 +42,13 @@ Action = Callable[[Request], Awaitable[Any]]
 
 
 class Streams:
-    """Passes requests on to Kinesis, in threads of its own.
+    """Passes requests on to Kinesis, in its own threads.
 
     Args:
         bodies: reads the requests' bodies.
-        region: without one, what AWS's own configuration says.
+        region: None for that of AWS's configuration.
         own: the platform's streams.
-        access: to which streams, and what for.
+        access: which streams clients may use.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Streams:
     async def _list(self, _: Request) -> dict[str, Any]:
         if self._access == "none":
             raise self._denied("streams")
-        names = await self._ask(lambda kinesis: kinesis.streams())
+        names = await self._call(lambda kinesis: kinesis.streams())
         if self._access != "any":
             names = [name for name in names if name in self._own]
         return {"HasMoreStreams": False, "StreamNames": names}
@@ -90,34 +90,34 @@ class Streams:
 
     async def _describe(self, request: Request) -> dict[str, Any]:
         name = self._allowed(request)
-        return await self._ask(lambda kinesis: kinesis.describe(name))
+        return await self._call(lambda kinesis: kinesis.describe(name))
 
     async def _create(self, request: Request) -> dict[str, Any]:
         name = self._allowed(request, change=True)
         async with self._bodies.read(request, parse_shards) as shards:
-            await self._ask(lambda kinesis: kinesis.create(name, shards))
+            await self._call(lambda kinesis: kinesis.create(name, shards))
         return {}
 
     async def _delete(self, request: Request) -> dict[str, Any]:
         name = self._allowed(request, change=True)
-        await self._ask(lambda kinesis: kinesis.delete(name))
+        await self._call(lambda kinesis: kinesis.delete(name))
         return {}
 
     async def _put(self, request: Request) -> dict[str, Any]:
         name = self._allowed(request)
         async with self._bodies.read(request, parse_record) as record:
-            return await self._ask(lambda kinesis: kinesis.put(name, record))
+            return await self._call(lambda kinesis: kinesis.put(name, record))
 
     async def _put_all(self, request: Request) -> dict[str, Any]:
         name = self._allowed(request)
         async with self._bodies.read(request, parse_records) as records:
-            return await self._ask(lambda kinesis: kinesis.put_all(name, records))
+            return await self._call(lambda kinesis: kinesis.put_all(name, records))
 
     def _allowed(self, request: Request, *, change: bool = False) -> str:
-        """The stream asked for, if this gateway may be asked for it.
+        """The requested stream, if clients may use it.
 
         Raises:
-            StreamError: 403, as from AWS where the API's role has no right.
+            StreamError: 403, as from AWS if the API's role has no right to it.
         """
         name: str = request.path_params["name"]
         if self._access == "any":
@@ -127,7 +127,7 @@ class Streams:
         if name not in self._own:
             raise self._denied(f"other streams than {', '.join(sorted(self._own))}")
         if change and self._access == "records":
-            raise self._denied("making and deleting streams")
+            raise self._denied("creating and deleting streams")
         return name
 
     def _denied(self, what: str) -> StreamError:
@@ -137,7 +137,7 @@ class Streams:
             f"this gateway does not allow {what} (PINTEREST_GATEWAY_STREAMS={self._access})",
         )
 
-    async def _ask(self, question: "Callable[[Kinesis], T]") -> T:
+    async def _call(self, operation: "Callable[[Kinesis], T]") -> T:
         try:
             async with asyncio.timeout(TURN_SECONDS):
                 await self._turns.acquire()
@@ -147,15 +147,15 @@ class Streams:
             ) from None
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, lambda: question(self._open()))
+            return await loop.run_in_executor(self._threads, lambda: operation(self._open()))
         finally:
             self._turns.release()
 
     def _open(self) -> "Kinesis":
         with self._opening:
             if self._kinesis is None:
-                # boto3 would cost every gateway, also those for topics only, 0.08 s of a start of
-                # 0.23 s, and 9 MB; its client another 0.06 s. Measured.
+                # A gateway for topics only starts without boto3: measured, its import takes 0.08 s
+                # of 0.23 s and 9 MB, its client another 0.06 s.
                 from pinterest_platform.gateway.stream_client import Kinesis  # noqa: PLC0415
 
                 self._kinesis = Kinesis(self._region, THREADS)
@@ -163,7 +163,7 @@ class Streams:
 
 
 def _answering(action: Action) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint that answers what the action returns, or its error as AWS words errors."""
+    """An endpoint that answers with the action's result, or its error in AWS's form."""
 
     async def endpoint(request: Request) -> Response:
         try:
@@ -179,10 +179,10 @@ def _answering(action: Action) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _check_content_type(request: Request) -> None:
-    """See that the body is JSON, also where there is none: API Gateway does."""
-    asked = request.headers.get("content-type")
-    # Without the header API Gateway takes it for JSON.
-    if asked is not None and asked.partition(";")[0].strip().lower() != JSON_TYPE:
+    """Check the Content-Type even of requests without a body, as API Gateway does."""
+    kind = request.headers.get("content-type")
+    # API Gateway assumes JSON without the header.
+    if kind is not None and kind.partition(";")[0].strip().lower() != JSON_TYPE:
         raise RestError(415, f"the Content-Type must be {JSON_TYPE}")
 
 
@@ -196,7 +196,7 @@ def _json(status: int, answer: dict[str, Any], headers: dict[str, str] | None = 
 
 
 def _epoch(value: object) -> float:
-    """Times as AWS's JSON has them: seconds since 1970."""
+    """A time as in AWS's JSON: seconds since 1970."""
     if isinstance(value, datetime):
         return value.timestamp()
     raise TypeError(f"{type(value).__name__} is not JSON")

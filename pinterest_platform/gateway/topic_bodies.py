@@ -1,6 +1,6 @@
-"""The body of a Kafka REST v2 produce request, read and checked; no HTTP, no landing objects here.
+"""The body of a Kafka REST v2 produce request, parsed and checked; no HTTP here.
 
-A value is kept as its own JSON text made compact; how, is in ``json_text``.
+A value is kept as its own text, made compact: see ``json_values`` and ``ingest.landing.lines``.
 """
 
 from collections.abc import Iterator
@@ -10,19 +10,19 @@ from pinterest_platform.gateway.errors import RestError
 from pinterest_platform.gateway.json_values import JsonText
 from pinterest_platform.ingest.landing.lines import compact
 
-# Kafka's default message.max.bytes is 1048588: 1 MiB and 12 bytes for the batch's own header.
+# Kafka's default message.max.bytes is 1048588: 1 MiB and 12 bytes for the header of the batch.
 MAX_VALUE_BYTES = 1_048_576
 
-# What an object takes (see ``log``); also what a client has an answer for within a second or two.
+# The limit of a landing object (see ``log``); answered within a second or two.
 MAX_RECORDS = 10_000
 
-# The schema fields belong to Avro, Protobuf and JSON Schema; with plain JSON clients send null.
+# The schema fields are for Avro, Protobuf and JSON Schema; with plain JSON, clients send null.
 _REQUEST_FIELDS = {"key_schema", "key_schema_id", "value_schema", "value_schema_id"}
 
 
 @dataclass(frozen=True)
 class Record:
-    """A record to append: its value as one line without the line's end, its key, its partition."""
+    """A record to append: its value as one line, without the line break, its key and partition."""
 
     line: bytes
     key: bytes | None
@@ -30,12 +30,12 @@ class Record:
 
 
 def parse(body: bytes, max_value_bytes: int = MAX_VALUE_BYTES) -> list[Record]:
-    """Read ``{"records": [{"value": ..., "key": ..., "partition": ...}, ...]}``.
+    """Parse ``{"records": [{"value": ..., "key": ..., "partition": ...}, ...]}``.
 
     Raises:
-        RestError: 400 when the body is not JSON in UTF-8, 422 when it is JSON of another form,
-            413 when a value is longer than ``max_value_bytes`` of compact UTF-8 JSON, or there are
-            more than ``MAX_RECORDS``.
+        RestError: 400 if the body is not JSON in UTF-8, 422 if it is other JSON, 413 if a value is
+            longer than ``max_value_bytes`` of compact UTF-8 JSON, or there are more than
+            ``MAX_RECORDS``.
     """
     reader = _Reader(JsonText(body), max_value_bytes)
     records = reader.request()
@@ -45,10 +45,10 @@ def parse(body: bytes, max_value_bytes: int = MAX_VALUE_BYTES) -> list[Record]:
 
 
 class _Reader:
-    """Walks over the request's outer form, so that each value's own text is known.
+    """Reads the request's outer structure, and so keeps each value's own text.
 
-    A body that is not JSON is refused at once. Of the other problems the first is kept until the
-    end is reached, so that a body that is not JSON is always a 400.
+    The first problem of JSON with other fields is kept until the end, so that a body that is not
+    JSON is always a 400.
     """
 
     def __init__(self, json: JsonText, max_value_bytes: int) -> None:
@@ -66,9 +66,9 @@ class _Reader:
                 else:
                     value, _ = self._json.value()
                     if name not in _REQUEST_FIELDS and name != "records":
-                        self._unusable("has a field that is not 'records'")
+                        self._invalid("has a field that is not 'records'")
                     elif value is not None or name == "records":
-                        self._unusable(
+                        self._invalid(
                             "needs 'records' as a list"
                             if name == "records"
                             else "names a schema, which JSON records do not have"
@@ -77,7 +77,7 @@ class _Reader:
             self._json.value()
         self._json.end()
         if not records:
-            self._unusable("needs 'records', a list of one or more records")
+            self._invalid("needs 'records', a list of one or more records")
         return records or []
 
     def _records(self) -> Iterator[Record]:
@@ -93,7 +93,7 @@ class _Reader:
                     yield record
             else:
                 self._json.value()
-                self._unusable("is not an object with a 'value'")
+                self._invalid("is not an object with a 'value'")
 
     def _record(self) -> Record | None:
         line, key, partition = None, None, None
@@ -104,17 +104,17 @@ class _Reader:
             elif name == "key":
                 key = None if value is None else compact(text)
             elif name != "partition":
-                self._unusable("has a field that is not 'value', 'key' or 'partition'")
+                self._invalid("has a field that is not 'value', 'key' or 'partition'")
             elif value is None or type(value) is int:
                 partition = value
             else:
-                self._unusable("has a 'partition' that is not a whole number")
+                self._invalid("has a 'partition' that is not a whole number")
         if line is None:
-            self._unusable("has no 'value'")
+            self._invalid("has no 'value'")
             return None
         if len(line) > self._max_value_bytes:
-            self._unusable(f"has a value of more than {self._max_value_bytes} bytes", status=413)
+            self._invalid(f"has a value of more than {self._max_value_bytes} bytes", status=413)
         return Record(line, key, partition)
 
-    def _unusable(self, what: str, status: int = 422) -> None:
+    def _invalid(self, what: str, status: int = 422) -> None:
         self.problem = self.problem or RestError(status, f"{self._json.where} {what}")

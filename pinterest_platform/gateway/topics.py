@@ -1,4 +1,4 @@
-"""What the gateway asks of the place where topics are: landing objects (``log``) or ``kafka``."""
+"""The interface of the place of topics: landing objects (``log``) or Kafka (``kafka``)."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,17 +9,17 @@ from pinterest_platform.gateway.topic_bodies import Record
 class Topics(Protocol):
     """Topics that records are appended to.
 
-    Every method raises ``errors.Unavailable``, and says why, when that place cannot be used.
+    Every method raises ``errors.Unavailable`` while that place cannot be used.
     """
 
     async def partitions(self, topic: str) -> int:
-        """How many partitions a topic has; at least 1."""
+        """How many partitions a topic has, at least 1."""
 
     async def append(self, topic: str, partition: int, records: Sequence[Record]) -> Sequence[int]:
-        """The records' offsets in a partition, once they are durable."""
+        """Append records; returns their offsets once the records are durable."""
 
     async def check(self) -> None:
-        """See that records could be appended."""
+        """Check that records can be appended."""
 
     async def close(self) -> None:
-        """Finish what was appended."""
+        """Wait for the records under way."""

@@ -1,4 +1,4 @@
-"""Kinesis for the tests: the local AWS, and before it a server that answers as AWS does in need."""
+"""Kinesis for the tests: the local AWS behind a server that can answer with AWS's errors."""
 
 import json
 import threading
@@ -16,14 +16,14 @@ from typing_extensions import override
 from pinterest_platform_tests.gateway.conftest import DEADLINE_SECONDS
 from pinterest_platform_tests.local_aws import client, running_moto
 
-SECRET = "swordfish"  # a credential that no message may repeat
+SECRET = "swordfish"  # a credential that no message may contain
 REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": SECRET, "AWS_SECRET_ACCESS_KEY": SECRET}
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What an operation is answered instead of being passed on."""
+    """An answer to an operation, which is then not passed on."""
 
     operation: str
     status: int
@@ -31,20 +31,20 @@ class Fault:
 
     @classmethod
     def error(cls, operation: str, code: str, message: str = "why", status: int = 400) -> "Fault":
-        """An error of AWS's."""
+        """An error of AWS."""
         return cls(operation, status, json.dumps({"__type": code, "message": message}).encode())
 
 
 class Aws:
-    """``faults`` are used up one by one; what is no fault is passed on once ``answering`` is set.
+    """Each of ``faults`` answers one operation; others are passed on once ``answering`` is set.
 
-    ``asked`` are the operations and their parameters, in order.
+    ``calls`` are the operations and their parameters, in order.
     """
 
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream
         self.faults: deque[Fault] = deque()
-        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.calls: list[tuple[str, dict[str, Any]]] = []
         self.answering = threading.Event()
         self.answering.set()
         self._changed = threading.Condition()
@@ -52,7 +52,7 @@ class Aws:
 
     def take(self, operation: str, body: bytes) -> Fault | None:
         with self._changed:
-            self.asked.append((operation, json.loads(body)))
+            self.calls.append((operation, json.loads(body)))
             self._changed.notify_all()
             if self.faults and self.faults[0].operation == operation:
                 return self.faults.popleft()
@@ -60,7 +60,7 @@ class Aws:
         return None
 
     def count(self, operation: str) -> int:
-        return sum(asked == operation for asked, _ in self.asked)
+        return sum(called == operation for called, _ in self.calls)
 
     def wait_for(self, operation: str, number: int) -> None:
         end = time.monotonic() + DEADLINE_SECONDS
@@ -87,7 +87,7 @@ class Aws:
 
 @contextmanager
 def running_aws() -> Iterator[tuple[Aws, dict[str, str]]]:
-    """Kinesis, and the environment in which the gateway finds it."""
+    """Kinesis, and the environment with which the gateway finds it."""
     with running_moto() as upstream:
         aws = Aws(upstream)
         handler = type("Between", (_Between,), {"aws": aws})

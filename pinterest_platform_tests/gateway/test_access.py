@@ -29,7 +29,7 @@ RECORD = '{"records":[{"value":1}]}'
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway with a token and names of its own."""
+    """A gateway with a token and its own names."""
     settings = {
         "PINTEREST_GATEWAY_TOKEN": TOKEN,
         "PINTEREST_GATEWAY_HOSTS": "gateway, Posts.example.org,*.internal",
@@ -77,33 +77,33 @@ def ask(
     ("method", "path"),
     [("POST", f"/topics/{PIN}"), ("GET", "/topics"), ("GET", f"/topics/{PIN}")],
 )
-def test_the_token_comes_as_bearer_or_api_key(
+def test_the_token_is_a_bearer_token_or_an_api_key(
     guarded: Gateway, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
     body = RECORD if method == "POST" else None
 
-    answered, said = ask(guarded, method, path, body, Content_Type=RECORDS_TYPE, **headers)
+    answered, content = ask(guarded, method, path, body, Content_Type=RECORDS_TYPE, **headers)
 
     assert answered == status
-    assert TOKEN not in json.dumps(said)
-    assert status == 200 or said["error_code"] == 401
+    assert TOKEN not in json.dumps(content)
+    assert status == 200 or content["error_code"] == 401
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/openapi.json", "/streams", "/health/more"])
-def test_nothing_but_health_is_told_without_the_token(guarded: Gateway, path: str) -> None:
+def test_only_health_is_answered_without_the_token(guarded: Gateway, path: str) -> None:
     assert ask(guarded, "GET", path)[0] == 401
     assert ask(guarded, "GET", "/health") == (200, {"status": "ok"})
-    said = {"status": "ok", "topics": ["pinterest.geo", "pinterest.pin", "pinterest.user"]}
-    assert ask(guarded, "GET", "/health", x_api_key=TOKEN) == (200, said)
+    content = {"status": "ok", "topics": ["pinterest.geo", "pinterest.pin", "pinterest.user"]}
+    assert ask(guarded, "GET", "/health", x_api_key=TOKEN) == (200, content)
 
 
-def test_without_a_token_streams_are_refused_in_the_words_of_aws(guarded: Gateway) -> None:
-    status, said = ask(guarded, "PUT", f"/streams/{STREAM}/record", "{}")
+def test_without_the_token_streams_are_refused_in_the_form_of_aws(guarded: Gateway) -> None:
+    status, content = ask(guarded, "PUT", f"/streams/{STREAM}/record", "{}")
 
-    assert (status, said["__type"]) == (401, "UnrecognizedClientException")
+    assert (status, content["__type"]) == (401, "UnrecognizedClientException")
 
 
-def test_a_large_body_without_the_token_is_not_waited_for(guarded: Gateway) -> None:
+def test_a_large_body_without_the_token_is_not_awaited(guarded: Gateway) -> None:
     assert guarded.post_body(b" " * 10_000_000).status_code == 401
 
 
@@ -137,10 +137,10 @@ def test_a_large_body_without_the_token_is_not_waited_for(guarded: Gateway) -> N
 def test_the_host_is_an_address_or_one_of_the_gateways_names(
     guarded: Gateway, host: str, status: int
 ) -> None:
-    answered, said = ask(guarded, "GET", "/topics", Host=host, x_api_key=TOKEN)
+    answered, content = ask(guarded, "GET", "/topics", Host=host, x_api_key=TOKEN)
 
     assert answered == status
-    assert status == 200 or "PINTEREST_GATEWAY_HOSTS" in said["message"]
+    assert status == 200 or "PINTEREST_GATEWAY_HOSTS" in content["message"]
     assert ask(guarded, "GET", "/health", Host=host)[0] == status
 
 
@@ -167,7 +167,7 @@ def test_a_web_page_changes_nothing(shared: Gateway, headers: dict[str, str], st
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "text/plain;charset=UTF-8", "multipart/form-data"])
-def test_what_a_page_sends_without_asking_makes_no_stream(shared: Gateway, kind: str) -> None:
+def test_a_page_cannot_create_a_stream_without_a_preflight(shared: Gateway, kind: str) -> None:
     assert ask(shared, "POST", f"/streams/{STREAM}", "{}", Content_Type=kind)[0] == 415
     assert ask(shared, "POST", f"/streams/{STREAM}", Origin="http://evil.example")[0] == 403
 
@@ -200,7 +200,7 @@ def test_a_token_is_required_beyond_this_machine_only(host: str, settings: Setti
 
 
 @pytest.mark.parametrize("token", ["two words", "tab\t", "line\nend", "é"])
-def test_a_token_that_no_header_can_carry_is_one_line(landing: Path, token: str) -> None:
+def test_a_token_that_is_invalid_in_a_header_is_one_line(landing: Path, token: str) -> None:
     code, _, stderr = run_gateway(PINTEREST_GATEWAY_TOKEN=token, PINTEREST_LANDING=str(landing))
 
     assert (code, stderr.count("\n")) == (1, 1)
@@ -219,13 +219,13 @@ def test_the_emulation_sends_the_token(guarded: Gateway, tmp_path: Path) -> None
 
         assert (refused.returncode, refused.stdout) == (1, "")
         assert refused.stderr == (
-            f"Error: the gateway {guarded.url} wants a token: set PINTEREST_GATEWAY_TOKEN to the "
-            "gateway's own\n"
+            f"Error: the gateway {guarded.url} requires a token: set PINTEREST_GATEWAY_TOKEN to "
+            "the gateway's own\n"
         )
 
 
 class TestStreams:
-    """Which streams may be asked for; Kinesis is the local AWS."""
+    """The streams that clients may use; Kinesis is the local AWS."""
 
     @pytest.fixture(scope="class")
     def kinesis(self) -> Iterator[tuple[Aws, dict[str, str]]]:
@@ -237,7 +237,7 @@ class TestStreams:
         aws = kinesis[0]
         for name in ("other", STREAM):
             aws.client.create_stream(StreamName=name, ShardCount=1)
-        aws.asked.clear()
+        aws.calls.clear()
         yield aws
         for name in aws.client.list_streams()["StreamNames"]:
             aws.client.delete_stream(StreamName=name)
@@ -251,7 +251,7 @@ class TestStreams:
             ("none", None, 403, 403, 403),
         ],
     )
-    def test_only_the_platforms_unless_switched_on(
+    def test_only_the_platforms_streams_by_default(
         self,
         kinesis: tuple[Aws, dict[str, str]],
         aws: Aws,
@@ -265,8 +265,8 @@ class TestStreams:
         settings = kinesis[1] | {"PINTEREST_GATEWAY_STREAMS": access}
         body = '{"Data": 1, "PartitionKey": "k"}'
         with Gateway(str(landing), **settings) as gateway:
-            status, said = ask(gateway, "GET", "/streams")
-            assert (status, said.get("StreamNames")) == (200 if listed else 403, listed)
+            status, content = ask(gateway, "GET", "/streams")
+            assert (status, content.get("StreamNames")) == (200 if listed else 403, listed)
             for name, expected in ((STREAM, own), ("other", other)):
                 assert ask(gateway, "GET", f"/streams/{name}")[0] == expected
                 assert ask(gateway, "PUT", f"/streams/{name}/record", body)[0] == expected
@@ -274,11 +274,11 @@ class TestStreams:
                 assert ask(gateway, "PUT", f"/streams/{name}/records", records)[0] == expected
             assert ask(gateway, "DELETE", f"/streams/{STREAM}")[0] == changed
             assert ask(gateway, "DELETE", "/streams/other")[0] == other
-            status, said = ask(gateway, "POST", "/streams/streaming-pinterest-geo")
+            status, content = ask(gateway, "POST", "/streams/streaming-pinterest-geo")
             assert status == changed
             if changed == 403:
-                assert said["__type"] == "AccessDeniedException"
-                assert re.search(r"PINTEREST_GATEWAY_STREAMS=\w+", said["message"])
+                assert content["__type"] == "AccessDeniedException"
+                assert re.search(r"PINTEREST_GATEWAY_STREAMS=\w+", content["message"])
             if other == 403:
                 assert "other" in aws.client.list_streams()["StreamNames"]
 
@@ -287,7 +287,7 @@ class TestStreams:
     ) -> None:
         with Gateway(str(landing), **kinesis[1]) as gateway:
             assert ask(gateway, "DELETE", "/streams/other")[0] == 403
-        assert aws.asked == []
+        assert aws.calls == []
 
 
 def test_requests_leave_no_line_in_the_log(landing: Path) -> None:

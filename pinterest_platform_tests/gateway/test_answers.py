@@ -1,4 +1,4 @@
-"""Which request is answered how."""
+"""The answers to requests for topics."""
 
 import asyncio
 import http.client
@@ -20,7 +20,7 @@ from pinterest_platform_tests.gateway.conftest import (
     Gateway,
 )
 
-SECRET = "swordfish"  # a value that no message may repeat
+SECRET = "swordfish"  # a value that no message may contain
 
 
 def test_an_append_is_answered_as_by_the_rest_proxy(start: Any) -> None:
@@ -97,7 +97,9 @@ def test_a_compressed_body_is_refused(shared: Gateway) -> None:
         (b"x" * 10_485_761, 413, "more than 10485760 bytes"),
     ],
 )
-def test_what_is_wrong_is_named(shared: Gateway, body: Any, code: int, message: str) -> None:
+def test_an_invalid_body_is_refused_with_the_reason(
+    shared: Gateway, body: Any, code: int, message: str
+) -> None:
     answer = shared.post_body(body)
 
     assert answer.json()["error_code"] == code
@@ -107,7 +109,7 @@ def test_what_is_wrong_is_named(shared: Gateway, body: Any, code: int, message: 
     assert "\n" not in answer.json()["message"]
 
 
-def test_nothing_of_a_refused_request_is_appended(start: Any) -> None:
+def test_a_refused_request_appends_no_record(start: Any) -> None:
     gateway = start()
     gateway.post([{"value": 1}, {"value": 2, "partition": 9}])
     gateway.post([{"value": 1}, {}])
@@ -117,7 +119,7 @@ def test_nothing_of_a_refused_request_is_appended(start: Any) -> None:
     assert answer.json()["offsets"] == [{"offset": 0, "partition": 0}]
 
 
-def test_the_largest_value_and_the_largest_body_are_taken(shared: Gateway) -> None:
+def test_the_largest_value_and_the_largest_body_are_accepted(shared: Gateway) -> None:
     value = "x" * (1_048_576 - 2)
     body = json.dumps({"records": [{"value": value, "partition": 2}] * 9})
 
@@ -194,15 +196,15 @@ def test_topics_are_listed_and_described(shared: Gateway) -> None:
     assert [partition["partition"] for partition in described["partitions"]] == [0, 1, 2]
 
 
-def test_the_asked_partition_is_taken_and_a_key_always_leads_to_the_same(start: Any) -> None:
+def test_a_record_goes_to_its_partition_and_a_key_always_to_the_same_one(start: Any) -> None:
     gateway = start("--partitions", "3")
     records = [{"value": n, "key": {"id": n % 5}} for n in range(50)]
 
-    asked = gateway.post([{"value": n, "partition": n % 3} for n in range(6)]).json()["offsets"]
+    requested = gateway.post([{"value": n, "partition": n % 3} for n in range(6)]).json()["offsets"]
     first = gateway.post(records).json()["offsets"]
     again = gateway.post(records).json()["offsets"]
 
-    assert asked == [{"offset": n // 3, "partition": n % 3} for n in range(6)]
+    assert requested == [{"offset": n // 3, "partition": n % 3} for n in range(6)]
     by_key = [offset["partition"] for offset in first]
     assert by_key == by_key[:5] * 10 == [offset["partition"] for offset in again]
     assert len(set(by_key)) > 1

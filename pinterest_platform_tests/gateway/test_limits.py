@@ -1,4 +1,4 @@
-"""How large requests may be, how many at once, and what that costs the others."""
+"""Limits on the size and concurrency of requests, and their effect on other requests."""
 
 import http.client
 import json
@@ -19,8 +19,8 @@ MEMORY_MIB = 512
 RECORD = b'{"value":{"a":"' + b"x" * 1100 + b'"}}'
 LARGEST = b'{"records":[' + b",".join([RECORD] * (MAX_BODY_BYTES // (len(RECORD) + 1) - 1)) + b"]}"
 
-# Hostile values as large as a body may be: small parts that become large objects, and white space
-# and escapes that have to go.
+# Hostile values of the largest allowed size: small parts that become large objects, and white space
+# and escapes that are removed.
 HOSTILE = {
     "lists": b"[]",
     "objects": b"{}",
@@ -32,16 +32,14 @@ HOSTILE = {
 
 
 def peak_mib(gateway: Gateway) -> int:
-    """The most memory that the process has had."""
+    """The peak memory of the process."""
     status = Path(f"/proc/{gateway.pid}/status").read_text()
     [line] = [line for line in status.splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) // 1024
 
 
 @pytest.mark.parametrize(("records", "status"), [(MAX_RECORDS, 200), (MAX_RECORDS + 1, 413)])
-def test_a_request_has_so_many_records_and_no_more(
-    shared: Gateway, records: int, status: int
-) -> None:
+def test_the_number_of_records_has_a_limit(shared: Gateway, records: int, status: int) -> None:
     answer = shared.post([{"value": n} for n in range(records)])
 
     assert answer.status_code == status
@@ -51,7 +49,7 @@ def test_a_request_has_so_many_records_and_no_more(
     }
 
 
-def test_a_body_full_of_records_is_refused_before_a_client_gives_up(shared: Gateway) -> None:
+def test_a_body_full_of_records_is_refused_before_a_client_times_out(shared: Gateway) -> None:
     started = time.monotonic()
 
     assert shared.post_body(b'{"records":[' + b'{"value":1},' * 800_000 + b"]}").status_code == 413
@@ -59,7 +57,7 @@ def test_a_body_full_of_records_is_refused_before_a_client_gives_up(shared: Gate
     assert time.monotonic() - started < 10
 
 
-def test_large_bodies_at_once_are_answered_or_503_within_the_memory(shared: Gateway) -> None:
+def test_concurrent_large_bodies_are_answered_or_503_within_the_memory(shared: Gateway) -> None:
     def post(_: int) -> requests.Response:
         return shared.post_body(LARGEST)
 
@@ -96,12 +94,12 @@ def test_small_requests_are_answered_beside_the_largest(shared: Gateway, part: b
             slowest = max(slowest, time.monotonic() - started)
 
     assert large.result().status_code == 413
-    # A second on a machine with nothing else to do; the tests share theirs.
+    # A second on an idle machine; tests share theirs.
     assert slowest < 3
     assert peak_mib(shared) < MEMORY_MIB
 
 
-def test_a_body_that_is_announced_too_long_is_not_kept(shared: Gateway) -> None:
+def test_a_body_with_too_large_a_length_is_not_kept(shared: Gateway) -> None:
     before = peak_mib(shared)
 
     answer = shared.post_body(b" " * (3 * MAX_BODY_BYTES))
@@ -110,7 +108,7 @@ def test_a_body_that_is_announced_too_long_is_not_kept(shared: Gateway) -> None:
     assert peak_mib(shared) < before + 20
 
 
-def test_a_length_that_is_none_is_400(shared: Gateway) -> None:
+def test_an_invalid_length_is_400(shared: Gateway) -> None:
     for length in ("-1", "x", "9" * 30):
         connection = http.client.HTTPConnection(shared.url.removeprefix("http://"), timeout=10)
         connection.putrequest("POST", "/topics/pinterest.pin")

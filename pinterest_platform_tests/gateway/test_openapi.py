@@ -1,4 +1,4 @@
-"""The OpenAPI document, and the gateway held against it by schemathesis."""
+"""The OpenAPI document, and schemathesis' test of the gateway against it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +20,7 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 TOPICS = ["pinterest.geo", "pinterest.pin", "pinterest.user"]
 STREAMS = ["streaming-pinterest-geo", "streaming-pinterest-pin", "streaming-pinterest-user"]
 
-# Too many records are too large a request, which schemathesis does not expect of itself.
+# Schemathesis does not expect 413, the answer to too many records.
 REFUSED = {"expected-statuses": [400, 401, 403, 404, 405, 413, 415, 422]}
 CONFIG = schemathesis.Config.from_dict({"checks": {"negative_data_rejection": REFUSED}})
 
@@ -39,14 +39,14 @@ def filter_body(context: Any, body: Any) -> bool:
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway with a token, before a Kinesis with one of the three streams."""
+    """A gateway with a token, and a Kinesis with one of the three streams."""
     with running_aws() as (aws, environment):
         aws.client.create_stream(StreamName=STREAMS[1], ShardCount=1)
         with Gateway(
             str(tmp_path_factory.mktemp("landing")),
             **environment,
             PINTEREST_GATEWAY_TOKEN=TOKEN,
-            # The local AWS would make 100,000 shards.
+            # The local AWS would create 100,000 shards.
             PINTEREST_GATEWAY_STREAMS="records",
         ) as gateway:
             yield gateway
@@ -56,23 +56,23 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 @settings(
     max_examples=25,
     deadline=None,
-    # The same requests on every day and machine.
+    # The same requests at every run.
     derandomize=True,
     database=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_it_answers_as_it_says(case: Any, guarded: Gateway) -> None:
+def test_answers_match_the_document(case: Any, guarded: Gateway) -> None:
     case.call_and_validate(base_url=guarded.url, headers=HEADERS, timeout=DEADLINE_SECONDS)
 
 
-def test_it_is_what_the_gateway_tells(guarded: Gateway) -> None:
-    told = requests.get(f"{guarded.url}/openapi.json", headers=HEADERS, timeout=DEADLINE_SECONDS)
+def test_the_gateway_serves_the_document(guarded: Gateway) -> None:
+    served = requests.get(f"{guarded.url}/openapi.json", headers=HEADERS, timeout=DEADLINE_SECONDS)
 
-    assert told.json() == describe(TOPICS, STREAMS, guarded=True)
+    assert served.json() == describe(TOPICS, STREAMS, guarded=True)
 
 
-def test_it_is_openapi_and_names_what_can_be_asked_for(shared: Gateway) -> None:
+def test_the_document_is_valid_and_names_topics_and_streams(shared: Gateway) -> None:
     document = shared.get("/openapi.json").json()
 
     validate(document)
@@ -93,4 +93,4 @@ def test_an_unknown_route_names_the_known_ones(shared: Gateway, path: str) -> No
     message = answer.json()["message"]
     for route in shared.get("/openapi.json").json()["paths"]:
         assert route in message
-    assert "A stage before them, such as /dev, is API Gateway's own" in message
+    assert "Leave out a stage before them, such as /dev" in message

@@ -39,7 +39,7 @@ def gateway_on(endpoint: str) -> Gateway:
 
 
 def lines(s3: Any) -> list[bytes]:
-    """All lines of the partition after a check that their offsets are dense."""
+    """All lines of the partition, whose offsets are dense."""
     found: list[bytes] = []
     for meta in s3.list_objects_v2(Bucket=BUCKET, Prefix="some/prefix/topics/").get("Contents", []):
         assert meta["Key"] == f"some/prefix/{LandingKey(PIN, 0, len(found))}"
@@ -47,7 +47,7 @@ def lines(s3: Any) -> list[bytes]:
     return found
 
 
-def test_records_become_objects_and_offsets_go_on(endpoint: str, s3: Any) -> None:
+def test_records_become_objects_and_offsets_continue(endpoint: str, s3: Any) -> None:
     with gateway_on(endpoint) as gateway:
         assert gateway.get("/health").json()["status"] == "ok"
         gateway.post([{"value": 1}, {"value": 2}])
@@ -71,9 +71,7 @@ def test_two_gateways_share_a_bucket(endpoint: str, s3: Any) -> None:
     }
 
 
-def test_a_bucket_that_is_missing_is_said_and_taken_up_once_it_is_there(
-    endpoint: str, s3: Any
-) -> None:
+def test_a_missing_bucket_is_a_503_until_it_is_created(endpoint: str, s3: Any) -> None:
     s3.delete_bucket(Bucket=BUCKET)
     with gateway_on(endpoint) as gateway:
         for answer in (gateway.post([{"value": 1}]), gateway.get("/health")):
@@ -96,7 +94,7 @@ def test_the_last_object_is_found_among_many(endpoint: str, s3: Any, step: int) 
         region="us-east-1",
         client_options={"allow_http": True},
     )
-    # Pages of 3 keys instead of 1000: 20 objects are as many as 7000.
+    # With pages of 3 keys instead of 1000, 20 objects are like 7000.
     found = S3Objects(store, page_keys=3)
     folder = "some/prefix/topics/pinterest.pin/partition=0/"
     for foreign in (folder, f"{folder}_temporary", f"{folder}zzz"):
@@ -108,7 +106,7 @@ def test_the_last_object_is_found_among_many(endpoint: str, s3: Any, step: int) 
 
 
 class ForgetfulS3(BaseHTTPRequestHandler):
-    """Passes requests on; what the first PUT was answered is lost, and a 500 sent instead."""
+    """Passes requests on; the answer to the first PUT is replaced by a 500."""
 
     upstream: str
     lost: threading.Event
@@ -142,7 +140,7 @@ class ForgetfulS3(BaseHTTPRequestHandler):
         pass
 
 
-def test_an_object_whose_answer_was_lost_is_not_written_twice(endpoint: str, s3: Any) -> None:
+def test_an_object_is_not_written_twice_after_a_lost_answer(endpoint: str, s3: Any) -> None:
     lost = threading.Event()
     forgetful = type("Forgetful", (ForgetfulS3,), {"upstream": endpoint, "lost": lost})
     with ThreadingHTTPServer(("127.0.0.1", 0), forgetful) as between:

@@ -1,4 +1,4 @@
-"""What a value looks like as a line."""
+"""A value as a line."""
 
 import json
 

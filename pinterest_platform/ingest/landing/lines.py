@@ -1,4 +1,4 @@
-"""JSON text as a line of a landing object: compact UTF-8 that keeps each value's own spelling."""
+"""JSON text as a line of a landing object: compact UTF-8 that keeps each value's spelling."""
 
 import json
 import re
@@ -9,7 +9,7 @@ _STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _WITHOUT_BLANKS = re.compile(rf'(?:{_STRING}|[^ \t\n\r"]++)++')
 _ESCAPED = re.compile(_STRING)
 
-# Pieces of a text that are held, or looked for without letting other threads go on.
+# How many pieces of a text are joined at a time, to limit memory.
 _PIECES = 8192
 
 # The longest escape of one byte: \\u0041.
@@ -20,13 +20,14 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 def compact(text: str, limit: float = inf, surrogates: str = "backslashreplace") -> bytes:
-    r"""Valid JSON text as UTF-8 without white space and without needless escapes.
+    r"""Valid JSON text as UTF-8, without white space and needless escapes.
 
     Args:
-        text: of one value.
-        limit: bytes that nobody wants more of: what is sure to become longer stays half done.
-        surrogates: what becomes of a lone surrogate, which UTF-8 cannot hold, as an error handler
-            of ``str.encode``: by default it stays an escape such as ``\ud800``.
+        text: the text of one value.
+        limit: the largest useful result in bytes: of a text that is sure to exceed it, escapes may
+            stay.
+        surrogates: an error handler of ``str.encode`` for lone surrogates, which UTF-8 cannot
+            encode; by default they stay escapes such as ``\ud800``.
     """
     matches = _WITHOUT_BLANKS.finditer(text)
     pieces: list[str] = []

@@ -1,6 +1,6 @@
-"""Durable landing objects in a folder or on S3: created whole or not at all, never overwritten.
+"""Durable landing objects in a folder or on S3: created atomically, never overwritten.
 
-Which offset an object begins with is decided by its writer: the gateway's log, or the sink.
+Their writers, the gateway's log and the sink, decide on the offsets.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from pinterest_platform.errors import LandingUnavailable, PlatformError
 from pinterest_platform.ingest.landing.layout import LandingKey, partition_prefix
 from pinterest_platform.object_store import Store
 
-# Writers and readers hold an object in memory. 10,000 records is a usual flush.size of Confluent's
+# Writers and readers keep an object in memory. 10,000 records is a usual flush.size of Confluent's
 # S3 sink; 8 MiB is one S3 request well within its timeout.
 MAX_OBJECT_RECORDS = 10_000
 MAX_OBJECT_BYTES = 8 * 1024 * 1024
@@ -35,29 +35,29 @@ MAX_OBJECT_BYTES = 8 * 1024 * 1024
 # Enough to keep a folder or a bucket busy.
 MAX_THREADS = 16
 
-# What is written here is no landing object: it is beside "topics/", where readers do not look.
+# For files that are not landing objects: readers list only "topics/".
 PRIVATE_FOLDER = ".gateway"
 
-# A write takes milliseconds; what is an hour old was left by a process that was killed.
+# A write takes milliseconds: a file of this age is left over from a killed process.
 STALE_SECONDS = 3600
 
-# S3 answers a listing with at most 1000 keys.
+# S3 lists at most 1000 keys in one answer.
 PAGE_KEYS = 1000
 
-# obstore's LocalStore writes to <name>#<number> first and hides such names when it lists.
+# obstore's LocalStore writes to <name>#<number> first, and leaves such names out of listings.
 _STAGED_BY_OBSTORE = re.compile(r"#[0-9]+$")
 
 Place = Callable[[LandingKey], bool]
 
 
 class Objects(Protocol):
-    """A place for landing objects. Every method blocks, and raises LandingUnavailable."""
+    """A place for landing objects. Every method blocks, and may raise LandingUnavailable."""
 
     def stage(self, body: bytes) -> AbstractContextManager[Place]:
-        """Get ready to create one object with this content.
+        """Prepare one object with this content.
 
-        The function it yields creates the object at a key and returns True once it is durable, or
-        False when another object is there already; then it may be called with another key.
+        The context is a function that creates the object at a key. It returns True once the object
+        is durable, or False if the key exists; then it may be called with another key.
         """
         ...
 
@@ -66,25 +66,25 @@ class Objects(Protocol):
         ...
 
     def lines(self, key: LandingKey) -> int:
-        """How many lines an object has; never 0."""
+        """How many lines an object has, at least 1."""
         ...
 
     def check(self, partitions: Iterable[tuple[str, int]]) -> None:
-        """Do what can be done without a landing object to see that objects can be created."""
+        """Check, without creating a landing object, that objects can be created."""
         ...
 
 
 def open_objects(store: Store) -> Objects:
-    """The landing objects of a store opened by ``landing.open_store``."""
+    """The landing objects of a store from ``object_store.open_store``."""
     return LocalObjects(store) if isinstance(store, LocalStore) else S3Objects(store)
 
 
 class LocalObjects:
     """Landing objects in a folder on a file system with hard links.
 
-    An object is written to a file of another folder, synced, then linked to its name, which fails
-    when the name exists; then the folder is synced. (obstore's LocalStore links too, but does not
-    sync, so an acknowledged record could be lost with the machine's power.)
+    An object is written to a file of another folder, synced, and linked to its name, which fails if
+    the name exists; then the folder is synced. (obstore's LocalStore links, too, but does not sync:
+    a power failure could lose acknowledged records.)
     """
 
     def __init__(self, store: LocalStore) -> None:
@@ -94,7 +94,7 @@ class LocalObjects:
     def _sweep(self) -> None:
         oldest = time.time() - STALE_SECONDS
         for path in (self._root / PRIVATE_FOLDER).glob("*.tmp"):
-            # Another gateway on this folder may have been here first.
+            # Another gateway may delete it at the same time.
             with contextlib.suppress(OSError):
                 if path.stat().st_mtime < oldest:
                     path.unlink()
@@ -113,7 +113,7 @@ class LocalObjects:
                     os.fsync(file.fileno())
                 yield lambda key: self._place(staged, key)
             finally:
-                # A file that stays is swept away later.
+                # A later start deletes a file that stays.
                 with contextlib.suppress(OSError):
                     staged.unlink()
 
@@ -124,7 +124,7 @@ class LocalObjects:
             try:
                 os.link(staged, target)
             except FileExistsError:
-                # NFS may answer so when the link was made but the first answer was lost.
+                # On NFS the error may also mean that an earlier answer to our own link was lost.
                 if not staged.samefile(target):
                     return False
             _sync_folder(target.parent)
@@ -142,7 +142,7 @@ class LocalObjects:
         _sync_folder(folder.parent)
 
     def last(self, topic: str, partition: int) -> LandingKey | None:
-        """See ``Objects``. One listing: 0.5 s for 100,000 objects."""
+        """See ``Objects``. One listing takes 0.5 s for 100,000 objects."""
         prefix = partition_prefix(topic, partition)
         with _os_errors(prefix):
             try:
@@ -163,7 +163,7 @@ class LocalObjects:
             return _count(key, [(self._root / str(key)).read_bytes()])
 
     def check(self, partitions: Iterable[tuple[str, int]]) -> None:
-        """See ``Objects``. Makes the folders that are missing and a file that goes again."""
+        """See ``Objects``. Creates missing folders, and a file that it deletes again."""
         for topic, partition in partitions:
             prefix = partition_prefix(topic, partition)
             with _os_errors(prefix):
@@ -175,8 +175,9 @@ class LocalObjects:
 class S3Objects:
     """Landing objects on S3, created with If-None-Match.
 
-    A store that ignores If-None-Match would let two gateways overwrite each other: ``check`` finds
-    out. Listings rely on the ten digits of an offset, so up to 10 billion records per partition.
+    On a store that ignores If-None-Match, two gateways would overwrite each other's objects, so
+    ``check`` refuses such a store. Listings rely on the ten digits of an offset: a partition can
+    have 10 billion records.
     """
 
     def __init__(self, store: S3Store, page_keys: int = PAGE_KEYS) -> None:
@@ -186,8 +187,8 @@ class S3Objects:
     @contextmanager
     def stage(self, body: bytes) -> Iterator[Place]:
         """See ``Objects``."""
-        # S3 may store an object, answer 500, and answer "exists already" to the client's retry:
-        # by this mark an object is known as our own, instead of being written a second time.
+        # S3 may store an object and answer 500; the client's retry then finds that the key exists.
+        # This mark shows that the object is our own, so it is not written again at the next offset.
         mark = uuid.uuid4().hex
         yield lambda key: self._create(str(key), body, mark)
 
@@ -210,9 +211,9 @@ class S3Objects:
     def last(self, topic: str, partition: int) -> LandingKey | None:
         """See ``Objects``.
 
-        One request when there are fewer than 1000 objects. Otherwise it doubles its step until
-        nothing comes after, then halves it: about 25 requests for 100,000 objects instead of 100,
-        and not many more for millions.
+        One request for fewer than 1000 objects. For more, the search doubles its step until nothing
+        follows, then halves it: about 25 requests instead of 100 for 100,000 objects, and not many
+        more for millions.
         """
         low, high, step = None, None, self._page_keys
         after = -1
@@ -231,7 +232,7 @@ class S3Objects:
                 after = (low.offset + high) // 2
 
     def _page(self, topic: str, partition: int, after: int) -> list[str]:
-        """Up to ``page_keys`` keys with larger offsets than ``after``, in the order of offsets."""
+        """Up to ``page_keys`` keys with offsets above ``after``, in order."""
         prefix = partition_prefix(topic, partition)
         mine = f"{prefix}{topic}+{partition}+"
         start = mine if after < 0 else str(LandingKey(topic, partition, after))
@@ -246,7 +247,7 @@ class S3Objects:
             return _count(key, (bytes(part) for part in obstore.get(self._store, str(key))))
 
     def check(self, partitions: Iterable[tuple[str, int]]) -> None:
-        """See ``Objects``. Creates an object that stays, then sees that it cannot do so again."""
+        """See ``Objects``. Creates an object that stays, and checks that a second PUT fails."""
         for topic, partition in partitions:
             self._page(topic, partition, -1)
         path = f"{PRIVATE_FOLDER}/health"
@@ -267,7 +268,7 @@ def _count(key: LandingKey, parts: Iterable[bytes]) -> int:
     lines += end != b"\n"
     if not lines:
         raise LandingUnavailable(
-            f"the landing object '{key}' is empty, so the next offset is not known: delete it"
+            f"the landing object '{key}' is empty, so the next offset is unknown: delete it"
         )
     return lines
 
@@ -301,10 +302,10 @@ def _s3_errors(where: str) -> Iterator[None]:
     except FileNotFoundError:
         raise _unavailable(where, "no such bucket or object") from None
     except (BaseError, ValueError, OSError) as error:
-        # Only the end of the first line: what follows may quote an answer that names an access
-        # key, what precedes names the request.
+        # Only the end of the first line: further lines may quote an answer with an access key, and
+        # the beginning is the request.
         reason = str(error).split("\n", 1)[0].split("<", 1)[0].rsplit(" - ", 1)[-1].strip(" :")
-        # A listing of a bucket that does not exist is no FileNotFoundError for obstore.
+        # Listing a missing bucket does not raise obstore's FileNotFoundError.
         reason = "no such bucket" if "404 Not Found" in reason else reason
         raise _unavailable(where, reason or type(error).__name__) from None
 
@@ -312,5 +313,5 @@ def _s3_errors(where: str) -> Iterator[None]:
 def _unavailable(where: str, reason: str) -> LandingUnavailable:
     return LandingUnavailable(
         f"the landing place cannot be used at '{where}' ({reason}): "
-        "mend it or set PINTEREST_LANDING, then send the request again"
+        "repair it, or set PINTEREST_LANDING to another place"
     )

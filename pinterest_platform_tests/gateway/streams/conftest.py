@@ -1,4 +1,4 @@
-"""A real gateway before moto's server and before AWS's errors, and how it is asked."""
+"""A real gateway in front of the local AWS and of AWS's errors, and requests to it."""
 
 import itertools
 import json
@@ -37,14 +37,14 @@ def gateway(
 @pytest.fixture
 def aws(kinesis: tuple[Aws, dict[str, str]]) -> Iterator[Aws]:
     aws = kinesis[0]
-    aws.asked.clear()
+    aws.calls.clear()
     yield aws
     aws.faults.clear()
 
 
 @pytest.fixture
 def stream(aws: Aws) -> str:
-    """A stream of this test's own, of two shards."""
+    """A new stream of two shards."""
     name = f"stream-{next(NUMBERS)}"
     aws.client.create_stream(StreamName=name, ShardCount=2)
     return name

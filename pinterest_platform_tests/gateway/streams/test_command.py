@@ -1,4 +1,4 @@
-"""``pinterest streams``: real processes before moto's server."""
+"""``pinterest streams``: real processes and the local AWS."""
 
 import json
 import subprocess
@@ -48,11 +48,11 @@ def test_the_round_trip_of_a_stream(kinesis: tuple[Aws, dict[str, str]]) -> None
     assert aws.client.list_streams()["StreamNames"] == ["b"]
 
 
-def test_creating_and_deleting_wait_for_the_end(kinesis: tuple[Aws, dict[str, str]]) -> None:
+def test_create_and_delete_wait_until_done(kinesis: tuple[Aws, dict[str, str]]) -> None:
     aws, environment = kinesis
     page = {"StreamName": "slow", "Shards": [], "HasMoreShards": False}
     for words, status in ((("create", "slow"), "CREATING"), (("delete", "slow"), "DELETING")):
-        aws.asked.clear()
+        aws.calls.clear()
         description = {"StreamDescription": page | {"StreamStatus": status}}
         aws.faults.append(Fault("DescribeStream", 200, json.dumps(description).encode()))
         assert streams(environment, *words)[0] == 0
@@ -60,7 +60,7 @@ def test_creating_and_deleting_wait_for_the_end(kinesis: tuple[Aws, dict[str, st
 
 
 @pytest.mark.parametrize("words", [("describe", "none"), ("delete", "none")])
-def test_a_stream_that_is_not_there_is_one_line(
+def test_a_missing_stream_is_one_line(
     kinesis: tuple[Aws, dict[str, str]], words: tuple[str, ...]
 ) -> None:
     code, stdout, stderr = streams(kinesis[1], *words)
@@ -69,7 +69,7 @@ def test_a_stream_that_is_not_there_is_one_line(
     assert stderr.endswith("(ResourceNotFoundException)\n")
 
 
-def test_an_endpoint_that_cannot_be_reached_is_one_line(
+def test_an_unreachable_endpoint_is_one_line(
     kinesis: tuple[Aws, dict[str, str]],
 ) -> None:
     nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}

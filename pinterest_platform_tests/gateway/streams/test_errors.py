@@ -1,4 +1,4 @@
-"""What the gateway answers when Kinesis says no, says nonsense, or says nothing."""
+"""The gateway's answers when Kinesis refuses, answers nonsense, or does not answer."""
 
 import re
 import socket
@@ -13,7 +13,7 @@ from pinterest_platform_tests.gateway.conftest import Gateway
 from pinterest_platform_tests.gateway.streams.conftest import ask, error, put
 
 
-def test_errors_of_aws_keep_their_name(gateway: Gateway, stream: str) -> None:
+def test_errors_keep_their_aws_name(gateway: Gateway, stream: str) -> None:
     missing = put(gateway, "missing", {"Data": "x", "PartitionKey": "k"})
     assert error(missing) == (404, "ResourceNotFoundException")
     assert "missing" in missing.json()["message"]
@@ -36,16 +36,16 @@ def test_errors_of_aws_keep_their_name(gateway: Gateway, stream: str) -> None:
         ("ServiceUnavailable", 503, 503),
     ],
 )
-def test_errors_become_the_status_of_an_api_gateway(
+def test_errors_have_the_status_of_api_gateway(
     aws: Aws, gateway: Gateway, stream: str, code: str, aws_status: int, status: int
 ) -> None:
     aws.faults.extend([Fault.error("PutRecord", code, status=aws_status)] * 2)
     assert error(put(gateway, stream, {"Data": "x", "PartitionKey": "k"})) == (status, code)
     # The second attempt is the last one.
-    assert len(aws.asked) <= 2
+    assert len(aws.calls) <= 2
 
 
-def test_what_passes_with_a_second_attempt_is_not_an_error(
+def test_an_error_before_a_successful_retry_is_not_reported(
     aws: Aws, gateway: Gateway, stream: str
 ) -> None:
     aws.faults.append(Fault.error("PutRecord", "ThrottlingException"))
@@ -53,7 +53,7 @@ def test_what_passes_with_a_second_attempt_is_not_an_error(
     assert aws.data(stream) == [b"x"]
 
 
-def test_a_signature_that_aws_quotes_is_not_repeated(
+def test_a_signature_in_an_error_of_aws_is_not_repeated(
     aws: Aws, gateway: Gateway, stream: str
 ) -> None:
     quoted = f"The Canonical String should have been 'POST / x-amz-security-token:{SECRET}'"
@@ -64,7 +64,7 @@ def test_a_signature_that_aws_quotes_is_not_repeated(
 
 
 @pytest.mark.parametrize("strange", [(200, b"<html>welcome"), (200, b"{}"), (404, b"<html>")])
-def test_what_is_not_kinesis_acknowledges_nothing(
+def test_a_foreign_answer_acknowledges_nothing(
     aws: Aws, gateway: Gateway, stream: str, strange: tuple[int, bytes]
 ) -> None:
     aws.faults.append(Fault("PutRecord", *strange))
@@ -72,7 +72,7 @@ def test_what_is_not_kinesis_acknowledges_nothing(
     assert error(answer) == (502, "BadGatewayException")
 
 
-def test_a_kinesis_that_hangs_holds_up_no_topic(aws: Aws, gateway: Gateway, stream: str) -> None:
+def test_a_hanging_kinesis_does_not_block_topics(aws: Aws, gateway: Gateway, stream: str) -> None:
     aws.answering.clear()
     body = {"Data": "x", "PartitionKey": "k"}
     try:
@@ -89,7 +89,7 @@ def test_a_kinesis_that_hangs_holds_up_no_topic(aws: Aws, gateway: Gateway, stre
     assert len(aws.data(stream)) == 16
 
 
-def test_an_endpoint_that_cannot_be_reached_is_503_and_topics_go_on(
+def test_an_unreachable_endpoint_is_503_and_topics_work(
     environment: dict[str, str], landing: Path
 ) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
@@ -104,7 +104,7 @@ def test_an_endpoint_that_cannot_be_reached_is_503_and_topics_go_on(
 
 
 @pytest.mark.parametrize(
-    ("without", "more", "status", "said"),
+    ("without", "more", "status", "message"),
     [
         ("AWS_REGION", {}, 503, "set AWS_REGION or AWS_DEFAULT_REGION"),
         ("AWS_REGION", {"AWS_DEFAULT_REGION": "us-east-1"}, 200, ""),
@@ -112,13 +112,13 @@ def test_an_endpoint_that_cannot_be_reached_is_503_and_topics_go_on(
         ("", {"AWS_PROFILE": "none-such"}, 503, "none-such"),
     ],
 )
-def test_what_is_not_configured_is_said_when_a_stream_is_asked_for(
+def test_a_missing_configuration_is_an_error_of_stream_requests_only(
     environment: dict[str, str],
     tmp_path: Path,
     without: str,
     more: dict[str, str],
     status: int,
-    said: str,
+    message: str,
 ) -> None:
     kept = {name: value for name, value in environment.items() if name != without}
     if without == "AWS_ACCESS_KEY_ID":
@@ -127,7 +127,7 @@ def test_what_is_not_configured_is_said_when_a_stream_is_asked_for(
     with Gateway(str(tmp_path / "landing"), **kept | own | more) as gateway:
         answer = ask(gateway, "GET", "/streams")
         assert answer.status_code == status
-        assert re.search(said, answer.text)
+        assert re.search(message, answer.text)
         gateway.terminate()
         assert gateway.output() == (0, "", "")
 

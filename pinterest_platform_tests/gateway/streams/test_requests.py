@@ -1,4 +1,4 @@
-"""What the gateway makes of requests for streams and of records."""
+"""Requests for streams and their records."""
 
 import json
 from typing import Any
@@ -26,9 +26,9 @@ def test_a_stream_is_created_listed_described_and_deleted(aws: Aws, gateway: Gat
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", {"StreamName": "another"}, {"ShardCount": None}])
-def test_a_stream_has_one_shard_unless_said(aws: Aws, gateway: Gateway, body: Any) -> None:
+def test_a_stream_has_one_shard_by_default(aws: Aws, gateway: Gateway, body: Any) -> None:
     assert ask(gateway, "POST", "/streams/one-shard", body).status_code == 200
-    assert aws.asked == [("CreateStream", {"StreamName": "one-shard", "ShardCount": 1})]
+    assert aws.calls == [("CreateStream", {"StreamName": "one-shard", "ShardCount": 1})]
     assert ask(gateway, "DELETE", "/streams/one-shard").status_code == 200
 
 
@@ -57,12 +57,10 @@ def test_all_pages_of_shards_are_described(aws: Aws, gateway: Gateway, stream: s
         "shardId-000000000001",
     ]
     assert description["HasMoreShards"] is False
-    assert aws.asked[1][1]["ExclusiveStartShardId"] == "first"
+    assert aws.calls[1][1]["ExclusiveStartShardId"] == "first"
 
 
-def test_a_record_of_an_object_arrives_as_compact_json(
-    aws: Aws, gateway: Gateway, stream: str
-) -> None:
+def test_an_object_arrives_as_compact_json(aws: Aws, gateway: Gateway, stream: str) -> None:
     data = f'{{"b" : 1.10, "a": ["\\u00fc", {json.dumps(TEXT)}]}}'
     body = f'{{"StreamName": "{stream}", "PartitionKey": "k", "Data": \n{data} }}'
 
@@ -79,9 +77,7 @@ def test_a_record_of_an_object_arrives_as_compact_json(
 
 
 @pytest.mark.parametrize("text", [TEXT, "", '{"as": "it is" }', "a\x00b\r\n"])
-def test_a_record_of_a_string_arrives_as_its_utf8(
-    aws: Aws, gateway: Gateway, stream: str, text: str
-) -> None:
+def test_a_string_arrives_as_utf8(aws: Aws, gateway: Gateway, stream: str, text: str) -> None:
     assert put(gateway, stream, {"Data": text, "PartitionKey": "é"}).status_code == 200
     assert aws.data(stream) == [text.encode()]
 
@@ -111,7 +107,7 @@ def test_records_arrive_under_both_spellings(aws: Aws, gateway: Gateway, stream:
     assert aws.data(stream)[3] == b"x"
 
 
-def test_a_record_that_failed_is_told_beside_the_others(
+def test_a_failed_record_is_reported_beside_the_others(
     aws: Aws, gateway: Gateway, stream: str
 ) -> None:
     results = {
@@ -126,7 +122,7 @@ def test_a_record_that_failed_is_told_beside_the_others(
     assert (answer.status_code, answer.json()) == (200, results)
 
 
-def test_limits_are_kept_to_the_byte(aws: Aws, gateway: Gateway, stream: str) -> None:
+def test_limits_are_exact(aws: Aws, gateway: Gateway, stream: str) -> None:
     key = "k" * 256
     largest = {"Data": "x" * (1_048_576 - 256), "PartitionKey": key}
     small = {"data": "x", "partition-key": "k"}
@@ -150,7 +146,7 @@ def test_a_body_over_ten_mebibytes_is_413(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "kind", "said"),
+    ("path", "body", "kind", "message"),
     [
         ("s/record", b"{", "SerializationException", "is not JSON"),
         ("s/record", b'{"Data": "x", "PartitionKey": "k"} x', "SerializationException", "the end"),
@@ -180,21 +176,19 @@ def test_a_body_over_ten_mebibytes_is_413(gateway: Gateway) -> None:
         ),
     ],
 )
-def test_a_body_that_is_no_record_is_400_and_says_what_is_wrong(
-    aws: Aws, gateway: Gateway, path: str, body: bytes, kind: str, said: str
+def test_an_invalid_body_is_400_with_the_reason(
+    aws: Aws, gateway: Gateway, path: str, body: bytes, kind: str, message: str
 ) -> None:
     answer = ask(gateway, "PUT", f"/streams/{path}", body)
     assert error(answer) == (400, kind)
-    assert said in answer.json()["message"]
-    assert aws.asked == []
+    assert message in answer.json()["message"]
+    assert aws.calls == []
 
 
 @pytest.mark.parametrize(
     "body",
     [b"[]", b"{", {"ShardCount": 0}, {"ShardCount": "2"}, {"ShardCnt": 2}],
 )
-def test_a_stream_is_not_created_from_what_is_not_understood(
-    aws: Aws, gateway: Gateway, body: Any
-) -> None:
+def test_an_invalid_body_creates_no_stream(aws: Aws, gateway: Gateway, body: Any) -> None:
     assert ask(gateway, "POST", "/streams/s", body).status_code == 400
-    assert aws.asked == []
+    assert aws.calls == []
