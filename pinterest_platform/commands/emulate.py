@@ -1,4 +1,4 @@
-"""``pinterest emulate``: post rows of the source database as a site's users would."""
+"""``pinterest emulate``: post rows of the source database, like the users of a site."""
 
 import os
 import signal
@@ -25,17 +25,17 @@ def command() -> None:
 
 
 def _options(action: Callable[..., None]) -> Callable[..., None]:
-    """The options that both channels have."""
+    """The options of both channels."""
     for option in reversed(
         (
             click.option(
-                "--posts", type=click.IntRange(min=1), help="How many; else until Ctrl-C."
+                "--posts", type=click.IntRange(min=1), help="How many; by default until Ctrl-C."
             ),
             click.option(
                 "--rate",
                 type=click.FloatRange(min=0),
-                help="Posts a second; 0 is as fast as possible. "
-                "Else 0 to 2 s at random between posts.",
+                help="Posts a second; 0 is as fast as possible. By default, posts are a random "
+                "time from 0 to 2 s apart.",
             ),
             click.option(
                 "--seed", type=int, default=100, show_default=True, help="Same seed, same posts."
@@ -44,8 +44,8 @@ def _options(action: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--db-creds",
                 type=click.Path(path_type=Path),
-                help="YAML with HOST, USER, PASSWORD, DATABASE, PORT; PINTEREST_DB_<KEY> wins "
-                "over it.",
+                help="YAML with HOST, USER, PASSWORD, DATABASE, PORT; PINTEREST_DB_<KEY> "
+                "overrides it.",
             ),
             click.option(
                 "--gateway", default="", help="The gateway's URL.  [default: PINTEREST_GATEWAY_URL]"
@@ -63,14 +63,14 @@ def _options(action: Callable[..., None]) -> Callable[..., None]:
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Posts whose records go in one request.",
+    help="Posts whose records share a request.",
 )
 def batch(**options: Any) -> None:
     """Post random rows to the gateway's Kafka topics, one post at a time.
 
     A post is a row of pinterest_data and its rows of geolocation_data and user_data, each sent to
-    its own topic. Ctrl-C ends it: what was picked is still sent, and the count is shown. A second
-    Ctrl-C does not wait for that. The exit code is 1 when a record was not acknowledged.
+    its own topic. After Ctrl-C the chosen posts are still sent, and the count is printed; a second
+    Ctrl-C does not wait for them. The exit code is 1 if a record was not acknowledged.
     """
     _emulate("batch", **options)
 
@@ -81,9 +81,9 @@ def stream(**options: Any) -> None:
     """Put random rows into the gateway's Kinesis streams, one record a request.
 
     A post is a row of pinterest_data and its rows of geolocation_data and user_data, each put into
-    its own stream with a random partition key. The same seed gives the same posts as in a batch.
-    Ctrl-C ends it: what was picked is still sent, and the count is shown. A second Ctrl-C does not
-    wait for that. The exit code is 1 when a record was not acknowledged.
+    its own stream with a random partition key. The same seed gives the same posts as with batch.
+    After Ctrl-C the chosen posts are still sent, and the count is printed; a second Ctrl-C does not
+    wait for them. The exit code is 1 if a record was not acknowledged.
     """
     _emulate("stream", **options)
 
@@ -145,7 +145,7 @@ def _emulate(
                 on_problem=on_problem,
             )
     except KeyboardInterrupt:
-        # The second Ctrl-C; the records given up by it are counted as failed.
+        # The second Ctrl-C: the unsent records are counted as failed.
         pass
     except BaseException:
         if count.posts:
@@ -158,7 +158,7 @@ def _emulate(
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[Stop]:
-    """A flag that SIGINT and SIGTERM set; the second signal interrupts at once."""
+    """A flag that SIGINT and SIGTERM set; a second signal interrupts at once."""
     stop = Stop()
 
     def handle(_signal: int, _frame: FrameType | None) -> None:

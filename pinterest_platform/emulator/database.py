@@ -1,6 +1,6 @@
-"""The source database: its three tables, and how it is found and opened.
+"""The source database: its tables, and the choice and opening of the database.
 
-What fills it lives in ``seeding``, what reads posts from it in ``posts``.
+Filling it is in ``seeding``, reading posts from it in ``posts``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,18 +29,18 @@ from pinterest_platform.errors import PlatformError
 from pinterest_platform.kinds import KINDS
 from pinterest_platform.settings import Settings
 
-# A row is found by its primary key in milliseconds and a seed takes seconds; InnoDB itself gives
-# up on a lock after 50 s (innodb_lock_wait_timeout). After a minute the connection is dead.
+# A lookup by primary key takes milliseconds and a seed seconds; InnoDB waits 50 s for a lock
+# (innodb_lock_wait_timeout). After a minute the connection is dead.
 MYSQL_TIMEOUT_S = 60
 
-# What a client hears of a server that is away, going, or coming back (MySQL's error reference):
-# too many connections, out of resources, shutdown in progress, connection killed, cannot connect,
-# unknown host (a failover changes its name's address), gone away, lost during a query.
+# MySQL's error codes while a server is down, stopping or starting: too many connections, out of
+# resources, shutdown in progress, connection killed, cannot connect, unknown host (a failover
+# changes the address of its name), gone away, lost during a query.
 AWAY = frozenset({1040, 1041, 1053, 1927, 2002, 2003, 2005, 2006, 2013})
 
 metadata = MetaData()
 
-# InnoDB because seeding relies on its transactions; utf8mb4 because posts hold emoji.
+# Seeding relies on InnoDB's transactions; posts contain emoji, which need utf8mb4.
 pinterest_data = Table(
     "pinterest_data",
     metadata,
@@ -100,28 +100,25 @@ KEYS: dict[str, Column[int]] = {
 def open_source(
     settings: Settings, *, environ: Mapping[str, str], url: str = "", creds: Path | None = None
 ) -> Engine:
-    """Find the source database and make an engine for it; nothing is connected to yet.
+    """The engine of the source database, which is not connected yet.
 
-    In this order: ``url``, PINTEREST_DB_URL, a credentials file (``creds`` or
-    PINTEREST_DB_CREDS), the variables PINTEREST_DB_HOST, _USER, _PASSWORD, _DATABASE and _PORT
-    alone, and the SQLite file of the settings when none of these is given. A credentials file
-    asked for by name that another choice would overrule is an error: guessing which database
-    was meant is no good in front of a command that replaces tables.
+    The first of these counts: ``url``, PINTEREST_DB_URL, a credentials file (``creds`` or
+    PINTEREST_DB_CREDS), the variables PINTEREST_DB_HOST, _USER, _PASSWORD, _DATABASE and _PORT, the
+    SQLite file of the settings. ``creds`` together with a URL is an error: commands that replace
+    tables must not guess the database.
 
     Args:
-        settings: ``db_url``, ``db_creds``, ``db_ca`` and ``source_db`` are used.
-        environ: where PINTEREST_DB_* are looked up.
+        settings: ``db_url``, ``db_creds``, ``db_ca`` and ``source_db``.
+        environ: with PINTEREST_DB_*.
         url: a SQLAlchemy URL; ``mysql://`` means PyMySQL.
-        creds: a credentials YAML, see ``load_credentials``.
+        creds: a credentials file, see ``load_credentials``.
 
     Raises:
-        PlatformError: the URL or the credentials cannot be used.
+        PlatformError: the URL or the credentials are invalid.
     """
     if creds and (url or settings.db_url):
         other = "--url" if url else "PINTEREST_DB_URL"
-        raise PlatformError(
-            f"--db-creds and {other} both name a database: leave one of the two out"
-        )
+        raise PlatformError(f"--db-creds and {other} both name a database: give only one of them")
     if url:
         return _engine(_parse(url, "--url"), settings.db_ca)
     if settings.db_url:
@@ -133,12 +130,12 @@ def open_source(
 
 
 def database_name(engine: Engine) -> str:
-    """The database as it may be shown: no password, and no query, which may hold one too."""
+    """The database's URL without its password, and without its query, which may contain one."""
     return engine.url.set(query={}).render_as_string(hide_password=True)
 
 
 def sqlite_file(engine: Engine) -> Path | None:
-    """The file of a SQLite database; None when it lies in memory or is no SQLite."""
+    """The file of a SQLite database; None for one in memory and for other databases."""
     name = engine.url.database
     if engine.dialect.name != "sqlite" or not name or name == ":memory:" or name[:5] == "file:":
         return None
@@ -146,21 +143,21 @@ def sqlite_file(engine: Engine) -> Path | None:
 
 
 class DatabaseAway(PlatformError):
-    """The database server is not there now, but may be soon."""
+    """The database server is unavailable, perhaps only for now."""
 
 
 @contextmanager
 def database_errors(engine: Engine) -> Iterator[None]:
-    """Turn what the driver and SQLAlchemy raise into one line without a password.
+    """Turn errors of the driver and SQLAlchemy into one line without a password.
 
     Raises:
-        DatabaseAway: when the server is away.
-        PlatformError: otherwise.
+        DatabaseAway: the server is unavailable.
+        PlatformError: any other error.
     """
     try:
         yield
-    # PyMySQL raises RuntimeError where a login needs a package that is not there, ValueError comes
-    # from text or a date that cannot be read, TypeError from a parameter that no driver knows.
+    # PyMySQL raises RuntimeError if a login needs a missing package, ValueError for text or a date
+    # that it cannot read, and TypeError for an unknown parameter.
     except (SQLAlchemyError, RuntimeError, ValueError, TypeError) as error:
         kind = DatabaseAway if _code(error) in AWAY else PlatformError
         raise kind(
@@ -170,11 +167,12 @@ def database_errors(engine: Engine) -> Iterator[None]:
 
 
 def missing_tables(engine: Engine) -> list[str]:
-    """The names of the source tables that the database does not have.
+    """The names of the source tables that are missing from the database.
+
+    Further columns of a table do no harm.
 
     Raises:
-        PlatformError: a table is there but lacks a column, or the database cannot be reached. Other
-            columns than ours do no harm.
+        PlatformError: a table lacks a column, or the database cannot be reached.
     """
     missing = []
     with database_errors(engine):
@@ -195,14 +193,14 @@ def missing_tables(engine: Engine) -> list[str]:
 
 
 def _code(error: Exception) -> int | None:
-    """The number of MySQL's error, where it is one."""
+    """MySQL's error code; None for other errors."""
     cause = error.orig if isinstance(error, DBAPIError) else None
     number = cause.args[0] if cause and cause.args else None
     return number if isinstance(number, int) else None
 
 
 def _reason(error: Exception, engine: Engine) -> str:
-    """What the driver says about an error, in one line, without the password."""
+    """The driver's message in one line, without the password."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     # A driver's error is (number, text) with PyMySQL and (text,) with SQLite.
     text = " ".join(str(cause.args[-1] if cause.args else type(cause).__name__).split())
@@ -211,17 +209,17 @@ def _reason(error: Exception, engine: Engine) -> str:
 
 
 def _parse(text: str, origin: str) -> URL:
-    """Read a database URL; the errors name where it comes from and never show it."""
+    """Parse a database URL; errors name its origin and never show it."""
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
         raise PlatformError(
-            f"{origin} is no database URL: write mysql+pymysql://USER:PASSWORD@HOST:PORT/DATABASE "
-            "or sqlite:///FILE"
+            f"{origin} is not a database URL: write "
+            "mysql+pymysql://USER:PASSWORD@HOST:PORT/DATABASE or sqlite:///FILE"
         ) from None
     is_sqlite = url.get_backend_name() == "sqlite"
-    # An '@' or '/' of a password that is not escaped moves the rest of the password into the host
-    # or the database name, which are shown in messages.
+    # An unescaped '@' or '/' in a password moves the rest of it into the host or the database name,
+    # which messages show.
     if not is_sqlite and (text.count("@") > 1 or "@" in f"{url.host}{url.database}"):
         raise PlatformError(
             f"{origin} is ambiguous: write special characters of the user and the password as %XX "
@@ -241,7 +239,7 @@ def _engine(url: URL, ca: Path | None = None) -> Engine:
         if ca is not None:
             if not ca.is_file():
                 raise PlatformError(
-                    "PINTEREST_DB_CA names no file: give the certificates of the authority, PEM"
+                    "PINTEREST_DB_CA is not a file: set it to the CA's certificates in PEM format"
                 )
             arguments |= {"ssl_ca": str(ca), "ssl_verify_cert": True, "ssl_verify_identity": True}
     try:
@@ -249,7 +247,7 @@ def _engine(url: URL, ca: Path | None = None) -> Engine:
     except ValueError:
         raise PlatformError(
             f"the database {url.set(query={}).render_as_string()} cannot be used: a parameter "
-            "behind the ? has a value that is none"
+            "behind the ? has an invalid value"
         ) from None
     except (ArgumentError, ImportError):
         raise PlatformError(

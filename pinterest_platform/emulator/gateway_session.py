@@ -1,4 +1,4 @@
-"""The gateway from the sender's side: an HTTP session with patience; what is sent is elsewhere."""
+"""The HTTP session with the gateway: retries, token and errors. Requests are in the proxies."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,62 +17,60 @@ from pinterest_platform.emulator.pace import Stop
 from pinterest_platform.environment import reach_this_machine_directly
 from pinterest_platform.errors import PlatformError
 
-# 5 s cover a connection across the world and two lost packets; 30 s because API Gateway gives up
-# on what is behind it after 29 s and says so.
+# 5 s allow a connection across the world and two lost packets; API Gateway answers 504 after 29 s.
 TIMEOUT_S = (5, 30)
 
 UNAUTHORIZED = 401
 
 RETRY_STATUS = (429, 500, 502, 503, 504)
 
-# Waits of 0, 1, 2, 4 and 8 s and up to 0.5 s more each: a gateway that is restarted or deployed
-# anew comes back within them.
+# Waits of 0, 1, 2, 4 and 8 s, each with up to 0.5 s more: enough for a restart or a deployment of
+# the gateway.
 RETRIES = 5
 BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 8
-# Before the first post somebody is watching: 0, 1 and 2 s.
+# Shorter before the first post, while somebody is watching: 0, 1 and 2 s.
 CHECK_RETRIES = 3
-# A gateway that asks for more than 5 minutes is not throttling but down.
+# A gateway with a Retry-After of more than 5 minutes is down, not throttling.
 LONGEST_RETRY_AFTER_S = 300
 
-# Enough of a gateway's message to understand it, and one line of a terminal or two.
+# Characters of a gateway's message: one or two lines of a terminal.
 LONGEST_MESSAGE = 200
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of a request's records: how many were acknowledged, and why not the others."""
+    """The result of a request: how many records were acknowledged, and why the others were not."""
 
     acknowledged: int
     problem: str = ""
 
 
 class Channel(Protocol):
-    """A way on which records reach the gateway."""
+    """An API of the gateway that takes records."""
 
     path: str
-    """What lies below the gateway's URL."""
+    """The path below the gateway's URL."""
 
     def send(self, destination: str, values: Sequence[Mapping[str, object]]) -> Delivery:
         """Send records, one JSON object each, to a topic or stream."""
 
 
 class GatewaySession:
-    """The gateway over one HTTP session.
+    """One HTTP session with the gateway.
 
-    A request is repeated on 429, 500, 502, 503, 504 and on connection errors, so a record arrives
-    at least once: twice when the gateway took it and its answer was lost.
+    Requests are retried on 429, 500, 502, 503, 504 and connection errors, so a record arrives at
+    least once: twice if the gateway accepted it and its answer was lost.
 
     Args:
-        url: where the gateway is, ``http://host:port`` or with a path below which /topics and
-            /streams lie.
-        stop: when it is set, waits between attempts end and only one attempt more is made.
-        token: that the gateway wants, if it wants one.
+        url: the gateway, ``http://host:port``, with a path if /topics and /streams are below one.
+        stop: once set, waits between attempts end, and only one more attempt is made.
+        token: the gateway's token, if it requires one.
         retries: attempts after the first.
-        backoff: seconds, doubled with every attempt.
+        backoff: the first wait in seconds, doubled with every attempt.
 
     Raises:
-        PlatformError: the URL is not one of HTTP.
+        PlatformError: the URL is not an HTTP URL.
     """
 
     def __init__(
@@ -91,9 +89,9 @@ class GatewaySession:
         self._backoff = backoff
         self._session = requests.Session()
         if token:
-            # Not Authorization: that may hold what the URL says, and API Gateway has uses for it.
+            # Not Authorization: requests sets it from the URL, and API Gateway may interpret it.
             self._session.headers["x-api-key"] = token
-        # No credential from the URL in the name that messages show.
+        # Messages show this name: no credentials of the URL.
         self.name = self._base.replace(f"{urlsplit(self._base).netloc.rpartition('@')[0]}@", "")
         self._mount(retries)
 
@@ -104,26 +102,25 @@ class GatewaySession:
         self._session.close()
 
     def check(self, path: str) -> None:
-        """Ask for the topics or streams, to learn before the first post whether anybody listens.
+        """List the topics or streams, to find a missing gateway before the first post.
 
-        Any answer but a server error or 401 will do: a gateway may let nobody list what it has.
+        Any answer but a server error or 401 is a success: a gateway may forbid listing.
 
         Raises:
-            PlatformError: nobody answers, or with a server error only, or the token is missing or
-                wrong.
+            PlatformError: no answer, only server errors, or a missing or wrong token.
         """
         self._mount(min(self._retries, CHECK_RETRIES))
         try:
             answer = self._session.get(
                 f"{self._base}/{path}", timeout=TIMEOUT_S, allow_redirects=False
             )
-            said = f"it answers {answer.status_code} {message(answer)}".rstrip()
+            error_text = f"it answers {answer.status_code} {message(answer)}".rstrip()
             if answer.status_code == UNAUTHORIZED:
                 raise PlatformError(
-                    f"the gateway {self.name} wants a token: set PINTEREST_GATEWAY_TOKEN to the "
+                    f"the gateway {self.name} requires a token: set PINTEREST_GATEWAY_TOKEN to the "
                     "gateway's own"
                 )
-            problem = said if answer.status_code >= 500 else ""
+            problem = error_text if answer.status_code >= 500 else ""
         except requests.RequestException as error:
             problem = _reason(error)
         finally:
@@ -137,13 +134,13 @@ class GatewaySession:
     def request(
         self, method: str, path: str, body: object, headers: Mapping[str, str]
     ) -> requests.Response | str:
-        """The gateway's 200, or in words why there is none, with the retries of this class.
+        """The gateway's answer if it is 200, otherwise the reason as text, after all retries.
 
         Args:
             method: POST or PUT.
             path: below the gateway's URL, quoted.
-            body: goes as compact JSON, text as UTF-8, not escaped.
-            headers: Content-Type among them.
+            body: sent as compact JSON in UTF-8.
+            headers: with a Content-Type.
         """
         try:
             answer = self._session.request(
@@ -179,7 +176,7 @@ class GatewaySession:
 
 
 class _StoppableRetry(Retry):
-    """urllib3's retries, whose waits end when the emulation is asked to end."""
+    """urllib3's retries, with waits that end when the emulation is stopped."""
 
     def __init__(self, *args: Any, stop: Stop | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -193,20 +190,20 @@ class _StoppableRetry(Retry):
 
     @override
     def is_exhausted(self) -> bool:
-        # One attempt more after the stop, for a connection that the gateway closed while idle.
+        # One more attempt after the stop: the gateway may have closed an idle connection.
         return super().is_exhausted() or (self.stop.is_set() and len(self.history) > 1)
 
     @override
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
         try:
-            asked = self.get_retry_after(response) if response else None
+            retry_after = self.get_retry_after(response) if response else None
         except InvalidHeader:
-            asked = None
-        self.stop.wait(asked or self.get_backoff_time())
+            retry_after = None
+        self.stop.wait(retry_after or self.get_backoff_time())
 
 
 def _split(url: str) -> str:
-    """The URL without a slash at its end."""
+    """The URL without a trailing slash."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -221,25 +218,25 @@ def _split(url: str) -> str:
 
 
 def message(answer: requests.Response) -> str:
-    """What the gateway says about an error: its JSON message and code, else its text."""
+    """The gateway's error: its JSON message and code, or else its text."""
     try:
         body = answer.json()
-        code, told = body.get("error_code") or body.get("__type"), body.get("message")
+        code, text = body.get("error_code") or body.get("__type"), body.get("message")
     except (ValueError, AttributeError):
         return one_line(answer.text)
     suffix = f" ({code})" if code and code != answer.status_code else ""
-    return f"{one_line(str(told or answer.reason))}{suffix}"
+    return f"{one_line(str(text or answer.reason))}{suffix}"
 
 
 def one_line(text: str) -> str:
-    """Text of somebody else, fit for a terminal: one line, no control characters, not long."""
+    """Foreign text for a terminal: one short line without control characters."""
     line = " ".join(text[: 10 * LONGEST_MESSAGE].split())
     line = "".join(character for character in line if character.isprintable())
     return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]}…"
 
 
 def _reason(error: requests.RequestException) -> str:
-    """What went wrong, from the deepest error that the system named, else the kind of error."""
+    """The reason, from the innermost error of the operating system, or else the error's type."""
     if isinstance(error, requests.Timeout):
         return "no answer in time"
     reason = ""

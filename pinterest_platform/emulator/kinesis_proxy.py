@@ -1,4 +1,4 @@
-"""Kinesis streams from the sender's side: a record in, its sequence number back."""
+"""A client of the gateway's streams: PutRecord through API Gateway's paths."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,8 @@ class KinesisProxy:
     """The gateway's streams: a request for every record, each with a random partition key.
 
     Args:
-        gateway: where the streams are.
-        seed: the same seed gives the same keys; it has no part in which posts are picked.
+        gateway: the session with the gateway.
+        seed: the same seed gives the same keys; it does not affect the choice of posts.
     """
 
     path = "streams"
@@ -24,13 +24,12 @@ class KinesisProxy:
         self._keys = random.Random(f"partition keys {seed}")  # noqa: S311 - repeatable, no secret
 
     def send(self, destination: str, values: Sequence[Mapping[str, object]]) -> Delivery:
-        """Put records, one JSON object each, into a stream; the problem is that of the last."""
-        problems = [self._put(destination, value) for value in values]
-        told = [problem for problem in problems if problem]
-        return Delivery(len(values) - len(told), told[-1] if told else "")
+        """Put records, one JSON object each, into a stream; the last problem is returned."""
+        problems = [problem for value in values if (problem := self._put(destination, value))]
+        return Delivery(len(values) - len(problems), problems[-1] if problems else "")
 
     def _put(self, stream: str, value: Mapping[str, object]) -> str:
-        """Put a record; in words why it was not acknowledged, or nothing."""
+        """Put a record; the problem if it was not acknowledged, otherwise empty."""
         answer = self._gateway.request(
             "PUT",
             f"{self.path}/{quote(stream, safe='')}/record",

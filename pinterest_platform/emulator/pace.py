@@ -1,4 +1,4 @@
-"""When the next post is due, and how waiting ends early."""
+"""The pace of posts, and a stop flag that ends waits early."""
 
 import random
 import time
@@ -7,15 +7,15 @@ from itertools import count
 from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX
 
-# Seconds between two posts when no rate is asked for: at random between 0 and this.
+# Without a rate, posts are a random time from 0 to so many seconds apart.
 LONGEST_WAIT_S = 2.0
 
 
 class Stop:
-    """A flag that can be set from a signal handler and waited for.
+    """A flag to wait for, which a signal handler may set.
 
-    threading.Event can lock up when its own thread is interrupted inside ``wait`` and the signal
-    handler then calls ``set``; SimpleQueue.put is documented as safe there.
+    threading.Event can deadlock if its thread is interrupted inside ``wait`` and the signal handler
+    calls ``set``; SimpleQueue.put is documented as safe there.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Stop:
         self._wake: SimpleQueue[None] = SimpleQueue()
 
     def set(self) -> None:
-        """End all waits, now and from now on."""
+        """End all current and later waits."""
         self._is_set = True
         self._wake.put(None)
 
@@ -32,7 +32,7 @@ class Stop:
         return self._is_set
 
     def wait(self, seconds: float) -> None:
-        """Wait so many seconds, or until the flag is set."""
+        """Wait for so many seconds, or until the flag is set."""
         if self._is_set or seconds <= 0:
             return
         try:
@@ -42,14 +42,13 @@ class Stop:
 
 
 def due(rate: float | None, seed: int, stop: Stop) -> Iterator[int]:
-    """Count 0, 1, 2, ... and give each number when its post is due; end when ``stop`` is set.
+    """Yield 0, 1, 2, ..., each number when its post is due, until ``stop`` is set.
 
     Args:
-        rate: posts a second, counted from the first post, so that the pace does not drift: what a
-            slow gateway delayed is made up for. 0 is as fast as possible, None waits at random,
-            0 to 2 s between two posts.
-        seed: the same seed gives the same waits; it has no part in which posts are picked.
-        stop: ends the count, and the wait it is in.
+        rate: posts a second, counted from the first post: delays by a slow gateway are caught up.
+            0 is as fast as possible; None waits a random time, 0 to 2 s, between posts.
+        seed: the same seed gives the same waits; it does not affect the choice of posts.
+        stop: ends the count and the current wait.
     """
     waits = random.Random(f"waits {seed}")  # noqa: S311 - a repeatable pace, no secret
     start = time.monotonic()

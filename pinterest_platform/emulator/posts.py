@@ -1,4 +1,4 @@
-"""Picking random posts from the source database; how they are sent is elsewhere."""
+"""Random posts from the source database; sending them is in ``sending``."""
 
 import random
 import time
@@ -23,11 +23,11 @@ from pinterest_platform.emulator.database import (
 from pinterest_platform.emulator.pace import Stop
 from pinterest_platform.errors import PlatformError
 
-# How long a database that went away is waited for: a restart takes half a minute, a failover in RDS
-# up to two; after this it is not coming back by itself.
+# How long to wait for an unavailable database: a restart takes half a minute, a failover in RDS up
+# to two minutes.
 AWAY_SECONDS = 300
 
-# Between two looks whether it is back: the first wait, doubled each time, and the longest.
+# Between attempts: the first wait, doubled each time, and the longest.
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 8.0
 
 Value = str | int | float | bool | None
@@ -37,8 +37,8 @@ Value = str | int | float | bool | None
 class Post:
     """The rows of one post, ready for JSON.
 
-    ``records`` goes from kind ('pin', 'geo', 'user') to {column: value} in the order of the
-    table; a kind whose table has no row of this index is not in it.
+    ``records`` maps a kind ('pin', 'geo', 'user') to {column: value} in the table's order; a kind
+    is missing if its table has no row with this index.
     """
 
     index: int
@@ -52,26 +52,25 @@ def posts(
     stop: Stop | None = None,
     on_problem: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Post]:
-    """Random posts: a row of pinterest_data and its partners by index = ind.
+    """Random posts: a row of pinterest_data, and the rows of the other tables with the same index.
 
-    A random key between the smallest and the largest index is drawn and the first row at or after
-    it is taken, which the primary key answers at once however large the table is. Where indexes
-    are missing, the row after the gap comes more often. The same seed on the same rows gives the
-    same posts in the same order, also when the server went away in between: it is waited for.
+    Each post is the first row at or after a random index, which the primary key finds quickly in a
+    table of any size. A row behind a gap in the indexes is chosen more often. The same seed and
+    rows give the same posts in the same order, even over an outage of the server.
 
     Args:
         engine: the source database.
-        seed: decides which posts.
-        stop: when it is set while the server is away, the posts end.
-        on_problem: is told what is waited for.
+        seed: determines the choice.
+        stop: once set, an outage of the server ends the posts.
+        on_problem: called with the reason while the server is unavailable.
 
     Raises:
-        PlatformError: at once, when the database cannot be reached or a table is missing or
-            empty; later, when the database stays away for five minutes or refuses.
+        PlatformError: at once, if the database cannot be reached, or a table is missing or empty;
+            later, if the database is unavailable for five minutes or refuses.
     """
     place = database_name(engine)
     file = sqlite_file(engine)
-    # SQLite would make an empty file of a name that was mistyped.
+    # SQLite would create an empty file for a mistyped name.
     if file and not file.exists():
         raise PlatformError(f"there is no database {place}: run pinterest seed-db first")
     missing = missing_tables(engine)
@@ -86,7 +85,7 @@ def posts(
                 raise PlatformError(
                     f"the table {table.name} of {place} is empty: run pinterest seed-db"
                 )
-        # Two statements: MySQL answers each from the end of the index without a scan.
+        # Two statements: MySQL answers each from one end of the index, without a scan.
         low = connection.scalar(select(func.min(KEYS["pin"])))
         high = connection.scalar(select(func.max(KEYS["pin"])))
     choice = random.Random(f"posts {seed}")  # noqa: S311 - a repeatable choice, no secret
@@ -99,28 +98,26 @@ def _pick(
 ) -> Iterator[Post]:
     for key in keys:
         try:
-            post = _patiently(engine, key, stop, on_problem)
+            post = _retry(engine, key, stop, on_problem)
         except DatabaseAway:
             if stop.is_set():
                 return
             raise
         if post is None:
             raise PlatformError(
-                f"the table pinterest_data of {database_name(engine)} was emptied meanwhile: "
+                f"the table pinterest_data of {database_name(engine)} has become empty: "
                 "run pinterest seed-db"
             )
         yield post
 
 
-def _patiently(
-    engine: Engine, key: int, stop: Stop, on_problem: Callable[[str], None]
-) -> Post | None:
-    """The post of a key, once the database answers."""
+def _retry(engine: Engine, key: int, stop: Stop, on_problem: Callable[[str], None]) -> Post | None:
+    """The post of a key, after an outage if necessary."""
     deadline, wait = time.monotonic() + AWAY_SECONDS, FIRST_WAIT_SECONDS
     while True:
         try:
-            # A connection a post: the pool tests it first, so that one the server closed during a
-            # long wait is replaced, and no transaction keeps an old view of the tables open.
+            # One connection a post: the pool replaces a connection that the server has closed, and
+            # no transaction keeps an old snapshot of the tables.
             with database_errors(engine), engine.connect() as connection:
                 return _post(connection, key)
         except DatabaseAway as away:
@@ -132,7 +129,7 @@ def _patiently(
 
 
 def _post(connection: Connection, key: int) -> Post | None:
-    """The first post at or after the key, from the start again when there is none after it."""
+    """The first post at or after the key, or else the first of the table."""
     by_index = select(TABLES["pin"]).order_by(KEYS["pin"]).limit(1)
     pin = (
         connection.execute(by_index.where(KEYS["pin"] >= key)).mappings().first()
@@ -154,12 +151,12 @@ def _record(row: RowMapping) -> dict[str, Value]:
 
 
 def _plain(value: object) -> Value:
-    """A value as JSON knows it: dates as ISO 8601 text, decimals as numbers, bytes as text."""
+    """A value for JSON: dates as ISO 8601 text, decimals as numbers, bytes as text."""
     match value:
         case None | bool() | int() | str():
             return value
         case float() | Decimal():
-            # JSON has no word for infinity.
+            # JSON has no infinity.
             if not isfinite(value):
                 return None
             return int(value) if isinstance(value, Decimal) and value % 1 == 0 else float(value)

@@ -1,4 +1,4 @@
-"""Kafka REST v2 from the sender's side: records in, acknowledged records counted."""
+"""A client of the gateway's topics: Kafka REST v2."""
 
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
@@ -14,7 +14,7 @@ HEADERS = {
 
 
 class RestProxy:
-    """The gateway's topics: the records of a call go in one request."""
+    """The gateway's topics: one request for all records of a call."""
 
     path = "topics"
 
@@ -35,7 +35,7 @@ class RestProxy:
 
 
 def _acknowledged(answer: requests.Response, topic: str, records: int) -> Delivery:
-    """Count the records that a 200 answer gives an offset and no error."""
+    """Count the records with an offset and no error in a 200 answer."""
     try:
         offsets = answer.json()["offsets"]
         taken = sum(
@@ -52,5 +52,5 @@ def _acknowledged(answer: requests.Response, topic: str, records: int) -> Delive
             min(taken, records), f"{topic}: 200 with {len(offsets)} offsets for {records} records"
         )
     if taken < records:
-        return Delivery(taken, f"{topic}: {one_line(errors[0] if errors else 'no offset given')}")
+        return Delivery(taken, f"{topic}: {one_line(errors[0] if errors else 'no offset')}")
     return Delivery(taken)

@@ -1,8 +1,7 @@
-"""The sample posts: what the scrape of a real site looks like, dirt and all. Pure functions.
+"""Sample posts like those of a scraped site, with its dirty values. Pure functions.
 
-The shares of dirt are such that every cleaning rule meets some rows of the default sample. Only
-integer draws and plain arithmetic are used, no logarithms or powers, whose last bit differs
-between machines.
+Every cleaning rule applies to some rows of the default sample. The values come from integer draws
+and plain arithmetic, without logarithms and powers, whose last bit differs between machines.
 """
 
 import random
@@ -16,8 +15,8 @@ from mimesis.locales import Locale
 
 from pinterest_platform.emulator import words
 
-# LIKE pattern of a sample post's unique_id: a UUID of version 8 (RFC 9562: for own uses) with our
-# own mark. Real posts have version 4, so `pinterest seed-db` knows what it made.
+# LIKE pattern of a sample post's unique_id: a UUID of version 8 (RFC 9562: custom) with our mark.
+# Real posts have version 4, so ``pinterest seed-db`` recognises its own rows.
 SAMPLE_ID = "________-____-8___-a___-5eed________"
 
 NO_TITLE = ("No Title Data Available",)
@@ -35,14 +34,14 @@ STORY = "multi-video(story page format)"
 FIRST_POST = datetime(2017, 1, 1)  # noqa: DTZ001 - the source's columns have no time zone
 LAST_POST = datetime(2022, 12, 31, 23, 59, 59)  # noqa: DTZ001
 FIRST_JOINED = datetime(2015, 1, 1)  # noqa: DTZ001
-# Five of six joined before the first, the others before the second.
+# Five of six users joined before the first date, the others before the second.
 MOST_JOINED = datetime(2017, 12, 31, 23, 59, 59)  # noqa: DTZ001
 LAST_JOINED = datetime(2021, 12, 31, 23, 59, 59)  # noqa: DTZ001
 
 Row = dict[str, str | int | float | datetime | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _User:
     first_name: str
     last_name: str
@@ -58,12 +57,11 @@ class _Poster:
 
 
 def sample(rows: int, seed: int) -> Iterator[dict[str, Row]]:
-    """Make posts 0 to rows - 1, each as ``{"pin": row, "geo": row, "user": row}``.
+    """Posts 0 to rows - 1, each as ``{"pin": row, "geo": row, "user": row}``.
 
-    A row is {column: value} for the tables in ``source``. The same rows and seed give the same
-    posts on every machine and on every day. There are about a third as many users as posts and
-    half as many posters; a user keeps name, age and date_joined, and joined before each of their
-    posts.
+    A row is {column: value} for the tables in ``database``. The same rows and seed give the same
+    posts on every machine and day. There are about a third as many users as posts, and half as many
+    posters; a user keeps name, age and date_joined, which is before all their posts.
     """
     draw = random.Random(f"sample {seed}")  # noqa: S311 - repeatable, no secret
     people = [Person(Locale(name), seed=seed) for name in words.LOCALES]
@@ -95,7 +93,7 @@ def _pin(draw: random.Random, index: int, category: str, poster: _Poster) -> Row
     image_src = _dirty(draw, _image(draw, media), NO_IMAGE, image_share)
     poster_name, followers = _text(draw, poster.name), _follower_count(draw, poster)
     if _chance(draw, 8):
-        # The scrape lost both at once or neither.
+        # The scraper loses both values or none.
         poster_name, followers = _variant(draw, NO_USER[0]), _variant(draw, NO_USER[0])
     lost = str(image_src).strip().lower().startswith("image src error")
     no_description = NO_DESCRIPTION if media == STORY else (NO_DESCRIPTION[0], NO_DESCRIPTION[2])
@@ -147,7 +145,12 @@ def _user(draw: random.Random, people: list[Person]) -> _User:
         (480, 467, 20, 30, 3),
     )[0]
     joined = _moment(draw, FIRST_JOINED, last)
-    return _User(person.first_name(), person.last_name(), age, joined)
+    return _User(
+        first_name=person.first_name(),
+        last_name=person.last_name(),
+        age=age,
+        date_joined=joined,
+    )
 
 
 def _poster(draw: random.Random, people: list[Person]) -> _Poster:
@@ -156,14 +159,14 @@ def _poster(draw: random.Random, people: list[Person]) -> _Poster:
     )
     if _chance(draw, 0.4):
         return _Poster(name, None, draw.choice(("unknown", "12 thousand", "n/a")))
-    # Digits of the number: most posters have thousands, few have millions.
+    # The number of digits: most posters have thousands of followers, few have millions.
     digits = draw.choices(range(1, 11), (20, 80, 240, 280, 220, 120, 34, 5, 1, 1))[0]
     followers = min(draw.randrange(10 ** (digits - 1), 10**digits), 1_000_000_000)
     return _Poster(name, followers, _abbreviate(draw, followers))
 
 
 def _follower_count(draw: random.Random, poster: _Poster) -> str | None:
-    """The same text for most posts of a poster; for some, what had changed meanwhile."""
+    """The same text for most posts of a poster; for some, a slightly different count."""
     if poster.followers is None:
         return poster.written
     if _chance(draw, 0.6):
@@ -174,7 +177,7 @@ def _follower_count(draw: random.Random, poster: _Poster) -> str | None:
 
 
 def _abbreviate(draw: random.Random, number: int) -> str:
-    """A follower count as the site shows it: 746, 1,234, 1.2k, 136k, 1.5m, 2M, 1B."""
+    """A follower count as on the site: 746, 1,234, 1.2k, 136k, 1.5m, 2M, 1B."""
     if number < 1_000:
         return str(number)
     if number < 10_000 and not draw.randrange(4):
@@ -248,14 +251,14 @@ def _chance(draw: random.Random, percent: float) -> bool:
 def _dirty(
     draw: random.Random, text: str, placeholders: tuple[str, ...], percent: float
 ) -> str | None:
-    """So many percent placeholders; the rest is what ``_text`` makes of it."""
+    """A placeholder in so many percent of the rows, otherwise ``_text``."""
     if _chance(draw, percent):
         return _variant(draw, draw.choice(placeholders))
     return _text(draw, text)
 
 
 def _text(draw: random.Random, text: str) -> str | None:
-    """The text; blank in one of a hundred rows, with spaces around it in another."""
+    """The text; in one of a hundred rows blank, in another with spaces around it."""
     fate = draw.randrange(100)
     if fate == 0:
         return _blank(draw)
@@ -267,7 +270,7 @@ def _blank(draw: random.Random) -> str | None:
 
 
 def _variant(draw: random.Random, placeholder: str) -> str:
-    """A placeholder as it is, or, one time in ten, written otherwise."""
+    """A placeholder, one time in ten in another spelling."""
     if draw.randrange(10):
         return placeholder
     stopped = placeholder[:-1] if placeholder.endswith(".") else f"{placeholder}."

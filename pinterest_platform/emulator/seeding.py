@@ -1,4 +1,4 @@
-"""Filling the source database with the sample, without harm to anybody's own rows."""
+"""Fills the source database with the sample, and protects rows that are not of the sample."""
 
 from itertools import islice
 
@@ -17,26 +17,26 @@ from pinterest_platform.emulator.database import (
 from pinterest_platform.emulator.sample import SAMPLE_ID, sample
 from pinterest_platform.errors import PlatformError
 
-# Rows an INSERT carries: about 500 KB of text, below the 1 MB at which PyMySQL cuts a statement
-# and far below MySQL's max_allowed_packet.
+# Rows of one INSERT: about 500 KB of text, below the 1 MB at which PyMySQL splits a statement and
+# far below MySQL's max_allowed_packet.
 CHUNK = 1_000
 
 
 def seed_database(engine: Engine, rows: int, seed: int, *, replace: bool = False) -> None:
-    """Replace the content of the three source tables with ``sample(rows, seed)``.
+    """Replace the content of the source tables with ``sample(rows, seed)``.
 
-    Tables that are not there are made first. Old rows go and new ones come in one transaction:
-    a seed that is killed leaves the old content or the new (SQLite, and InnoDB on MySQL).
+    Missing tables are created first. Old rows are replaced in one transaction: a killed seed leaves
+    the old content or the new (SQLite, and InnoDB on MySQL).
 
     Args:
         engine: the source database.
-        rows: posts to make, 1 or more.
+        rows: the number of posts, at least 1.
         seed: the same seed and rows give the same content.
-        replace: rows that are not of the sample may go too.
+        replace: also delete rows that are not of the sample.
 
     Raises:
-        PlatformError: the tables hold rows that are not of the sample, an existing table lacks a
-            column, or the database cannot be used. Nothing was changed then.
+        PlatformError: the tables have rows that are not of the sample, a table lacks a column, or
+            the database cannot be used. Then no row has changed.
     """
     file = sqlite_file(engine)
     if file:
@@ -44,7 +44,7 @@ def seed_database(engine: Engine, rows: int, seed: int, *, replace: bool = False
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise PlatformError(
-                f"the folder {file.parent} cannot be made ({error.strerror}): "
+                f"the folder {file.parent} cannot be created ({error.strerror}): "
                 "set PINTEREST_HOME or --url"
             ) from None
     missing = missing_tables(engine)
@@ -55,9 +55,9 @@ def seed_database(engine: Engine, rows: int, seed: int, *, replace: bool = False
             foreign = [] if replace else _foreign_tables(connection)
             if foreign:
                 raise PlatformError(
-                    f"{' and '.join(foreign)} of {database_name(engine)} hold rows that "
-                    "pinterest seed-db did not make: seed another database, or give --replace "
-                    "to lose them"
+                    f"{' and '.join(foreign)} of {database_name(engine)} have rows that "
+                    "pinterest seed-db did not create: seed another database, or give --replace "
+                    "to delete them"
                 )
             for table in TABLES.values():
                 connection.execute(delete(table))
@@ -70,7 +70,7 @@ def seed_database(engine: Engine, rows: int, seed: int, *, replace: bool = False
 def _foreign_tables(connection: Connection) -> list[str]:
     """The tables with rows that are not of the sample.
 
-    A sample pin is known by its unique_id, a sample geolocation or user by its pin.
+    A pin of the sample is recognised by its unique_id, a geolocation or user by its pin.
     """
     unique_id = pinterest_data.c.unique_id
     foreign_rows = {

@@ -1,4 +1,4 @@
-"""The posting emulation: posts from the source database to the gateway's topics or streams."""
+"""The posting emulation: posts of the source database to the gateway's topics or streams."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -22,17 +22,17 @@ from pinterest_platform.emulator.posts import posts as pick_posts
 from pinterest_platform.emulator.rest_proxy import RestProxy
 from pinterest_platform.errors import PlatformError
 
-# Distinct problems that are told. A gateway that puts a request id into every message would
-# otherwise fill the screen and, over days, the memory.
+# Distinct problems that are reported. A gateway with a request id in every message would otherwise
+# fill the screen and, over days, the memory.
 MOST_PROBLEMS = 50
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Sent:
     """The count so far; ``sent``, ``failed`` and ``missing`` are records by kind.
 
-    ``posts`` counts the posts picked. Every record of them is acknowledged (sent), failed, or was
-    not in the source (missing).
+    ``posts`` counts the chosen posts. Each of their records is acknowledged (sent), failed, or has
+    no row in the source (missing).
     """
 
     posts: int = 0
@@ -68,49 +68,51 @@ def emulate(
     on_progress: Callable[[Sent], None] = lambda _: None,
     on_problem: Callable[[str], None] = lambda _: None,
 ) -> Sent:
-    """Send random posts of the source database to the gateway, each kind to its place.
+    """Send random posts of the source database to the gateway, each kind to its topic or stream.
+
+    A request that fails after all retries is counted, and the emulation continues.
 
     Args:
         engine: the source database.
-        gateway_url: where the gateway is.
-        destinations: kind ('pin', 'geo', 'user') to topic or stream.
-        token: that the gateway wants, if it wants one.
-        channel: 'batch' posts to topics, 'stream' puts into streams, a request for every record.
-        posts: how many; None goes on until ``stop``.
-        rate: posts a second; 0 as fast as possible; None waits 0 to 2 s at random between posts.
-        batch_size: posts whose records are sent together, on 'batch' in one request. The last
+        gateway_url: the gateway.
+        destinations: kind ('pin', 'geo', 'user') -> topic or stream.
+        token: the gateway's token, if it requires one.
+        channel: 'batch' posts to topics; 'stream' puts into streams, one record a request.
+        posts: how many; None to continue until ``stop``.
+        rate: posts a second; 0 is as fast as possible; None waits a random time, 0 to 2 s, between
+            posts.
+        batch_size: posts whose records are sent together, for 'batch' in one request. The last
             batch may be smaller.
-        seed: decides which posts, and apart from that the random waits and partition keys.
-        stop: when it is set, what was picked is still sent, with one attempt and no long waits,
-            and the count is returned.
-        retries: attempts after the first that a request gets.
-        backoff: seconds before an attempt, doubled with every attempt.
-        on_progress: called after every post, and after the last batch, with the count so far.
+        seed: determines the choice of posts and, independently, random waits and partition keys.
+        stop: once set, chosen posts are sent in one attempt without long waits, and the count is
+            returned.
+        retries: attempts after the first.
+        backoff: the first wait between attempts in seconds, doubled with every attempt.
+        on_progress: called with the count so far after every post and after the last batch.
         on_problem: called once for every distinct problem.
 
     Raises:
-        PlatformError: the rate is none, the source cannot be read, or the gateway does not answer
-            at the start. A request that fails later, retries and all, is counted and the
-            emulation goes on.
+        PlatformError: the rate is invalid, the source cannot be read, or the gateway does not
+            answer at the start.
     """
-    # Written so that it catches NaN, too.
+    # This form of the condition also catches NaN.
     if rate is not None and not rate >= 0:
-        raise PlatformError("the rate is no number of posts a second: give --rate 0 or more")
+        raise PlatformError("the rate is not a number of posts a second: give --rate 0 or more")
     stop = stop or Stop()
     count = Sent()
 
-    def tell(problem: str) -> None:
+    def report(problem: str) -> None:
         if problem not in count.problems and len(count.problems) < MOST_PROBLEMS:
             count.problems.append(problem)
             on_problem(problem)
 
-    picked = pick_posts(engine, seed, stop=stop, on_problem=tell)
+    picked = pick_posts(engine, seed, stop=stop, on_problem=report)
     with GatewaySession(
         gateway_url, stop, token=token, retries=retries, backoff=backoff
     ) as gateway:
-        way: Channel = RestProxy(gateway) if channel == "batch" else KinesisProxy(gateway, seed)
+        proxy: Channel = RestProxy(gateway) if channel == "batch" else KinesisProxy(gateway, seed)
         try:
-            gateway.check(way.path)
+            gateway.check(proxy.path)
         except PlatformError:
             if stop.is_set():
                 return count
@@ -125,25 +127,24 @@ def emulate(
                 count.posts += 1
                 if len(batch) == batch_size:
                     ready, batch = batch, []
-                    _send(way, destinations, ready, count, tell)
+                    _send(proxy, destinations, ready, count, report)
                 on_progress(count)
         finally:
-            # Also when the source went away or the user lost patience: what was picked is sent
-            # or counted.
+            # Chosen posts are sent or counted even after an error or a second Ctrl-C.
             if batch:
-                _send(way, destinations, batch, count, tell)
+                _send(proxy, destinations, batch, count, report)
             on_progress(count)
     return count
 
 
 def _send(
-    way: Channel,
+    proxy: Channel,
     destinations: Mapping[str, str],
     batch: Sequence[Post],
     count: Sent,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> None:
-    """Send a batch, kind by kind, and count every record of it, even when interrupted."""
+    """Send a batch kind by kind, and count all its records, even if interrupted."""
     records = {
         kind: [post.records[kind] for post in batch if kind in post.records] for kind in TABLES
     }
@@ -154,11 +155,11 @@ def _send(
         for kind, values in records.items():
             if not values:
                 continue
-            delivery = way.send(destinations[kind], values)
+            delivery = proxy.send(destinations[kind], values)
             count.sent[kind] += delivery.acknowledged
             count.failed[kind] += len(values) - delivery.acknowledged
             del unsettled[kind]
             if delivery.problem:
-                tell(delivery.problem)
+                report(delivery.problem)
     finally:
         count.failed.update(unsettled)

@@ -1,6 +1,6 @@
-"""What sample posts are made of: categories, countries, phrases. Data only."""
+"""The parts of sample posts: categories, countries, phrases. Data only."""
 
-# Category -> (its share of the posts in percent, things such a post is about).
+# Category -> (its share of the posts in percent, its subjects).
 CATEGORIES: dict[str, tuple[int, tuple[str, ...]]] = {
     "diy-and-crafts": (14, ("Paper Flowers", "Macramé", "Mason Jars", "Salt Dough", "Yarn")),
     "home-decor": (13, ("Living Room", "Farmhouse Kitchen", "Entryway", "Gallery Wall", "Nook")),
@@ -17,7 +17,7 @@ CATEGORIES: dict[str, tuple[int, tuple[str, ...]]] = {
     "event-planning": (2, ("Backyard Wedding", "Baby Shower", "Balloon Arch", "Table Setting")),
 }
 
-# Most frequent first: the n-th country has a share in proportion to 1/n.
+# Most frequent first: the share of the n-th country is proportional to 1/n.
 COUNTRIES = (
     "United States of America",
     "United Kingdom",
@@ -140,7 +140,7 @@ FOREIGN_DESCRIPTIONS = (
     "Βήμα-βήμα οδηγίες, με {n} φωτογραφίες.",
 )
 
-# {name} is a person's name; the others are names of blogs and brands.
+# {name} is a person; the others are blogs and brands.
 POSTERS = (
     "{name}",
     "{name}",
@@ -158,5 +158,5 @@ POSTERS = (
 
 EMOJI = ("✨", "🎄", "💕", "🌿", "😍", "🏡", "👩‍🎨", "✈️", "🔥", "🇮🇹")
 
-# Locales of people's names; the first makes four of five.
+# Locales of people's names; four of five names are from the first.
 LOCALES = ("en", "es", "fr", "de", "ja", "ru", "el", "ar-eg")

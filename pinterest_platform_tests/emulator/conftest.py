@@ -1,4 +1,4 @@
-"""The real components that the emulator's tests share: a seeded SQLite file and a gateway."""
+"""Shared components of the emulator's tests: a seeded SQLite file and a gateway."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from pinterest_platform_tests.emulator.recording_gateway import RecordingGateway
 
 @pytest.fixture(scope="session")
 def seeded_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """300 sample posts, to be copied and not changed."""
+    """A file with 300 sample posts, which tests copy."""
     file = tmp_path_factory.mktemp("seeded") / "source.db"
     engine = create_engine(f"sqlite:///{file}")
     seed_database(engine, 300, 100)

@@ -1,4 +1,4 @@
-"""A small real HTTP server in the gateway's place: it keeps what it gets and answers as told."""
+"""A small HTTP server in the gateway's place, with recorded requests and scripted answers."""
 
 import json
 import sys
@@ -9,13 +9,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Condition, Event, Thread
 from typing import Any
 
-# Far longer than any step takes; reached only when something is broken.
+# Far longer than any step takes.
 DEADLINE_S = 20
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What to answer to a POST; status 0 closes the connection without a word."""
+    """An answer to a POST; status 0 closes the connection without one."""
 
     status: int
     body: bytes = b""
@@ -24,7 +24,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Request:
-    """A POST as it came, and whether its records were acknowledged."""
+    """A received POST, and whether its records were acknowledged."""
 
     topic: str
     content_type: str | None
@@ -37,9 +37,9 @@ class Request:
 
 
 class RecordingGateway:
-    """``answers`` are used up first, one a POST; afterwards every record is acknowledged.
+    """Each of ``answers`` answers one POST; later POSTs are acknowledged.
 
-    ``always`` is what a topic answers instead. POSTs wait for ``answering``.
+    ``always`` has the answers of topics that never succeed. POSTs wait for ``answering``.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class RecordingGateway:
         self._thread.join()
 
     def values(self, topic: str) -> list[dict[str, Any]]:
-        """The accepted records of a topic, in the order of their arrival."""
+        """The acknowledged records of a topic, in the order of arrival."""
         accepted = [r for r in self.requests if r.accepted and r.topic == topic]
         return [value for request in accepted for value in request.values]
 
@@ -91,7 +91,7 @@ class RecordingGateway:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
-        """A sender that was interrupted has closed its connection: nothing to tell."""
+        """Ignore connections that an interrupted sender has closed."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
@@ -122,6 +122,6 @@ def _handler(gateway: RecordingGateway) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(answer.body)
 
         def log_message(self, *_: object) -> None:
-            """Keep the test output quiet."""
+            """Log nothing."""
 
     return Handler

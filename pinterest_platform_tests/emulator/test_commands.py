@@ -1,4 +1,4 @@
-"""The commands as a user calls them: real processes, their output and exit codes."""
+"""The commands as processes: their output and exit codes."""
 
 import os
 import re
@@ -37,7 +37,7 @@ def seeded(environ: dict[str, str], tmp_path: Path, seeded_file: Path) -> dict[s
     return environ
 
 
-def test_seed_db_says_what_it_made(environ: dict[str, str], tmp_path: Path) -> None:
+def test_seed_db_prints_what_it_created(environ: dict[str, str], tmp_path: Path) -> None:
     made = pinterest(environ, "seed-db", "--rows", "50", "--seed", "3")
     assert re.fullmatch(
         rf"50 posts \(seed 3\) in sqlite:///{tmp_path}/source\.db, \d+\.\d s\n", made.stdout
@@ -82,7 +82,7 @@ def test_a_missing_gateway_is_one_line(seeded: dict[str, str], gateway: Recordin
 def test_a_signal_ends_with_the_count(
     seeded: dict[str, str], gateway: RecordingGateway, number: signal.Signals, batch_size: int
 ) -> None:
-    # The wait after the first post is longer than the test may take.
+    # The wait after the first post is longer than the test's deadline.
     rate = "0.001" if batch_size == 1 else "0"
     process = subprocess.Popen(
         [PINTEREST, "emulate", "batch", "--rate", rate, "--batch-size", str(batch_size)],

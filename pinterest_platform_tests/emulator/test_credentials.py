@@ -25,7 +25,7 @@ def test_the_keys_become_a_mysql_url(file: Path) -> None:
     )
 
 
-def test_special_characters_of_the_password_survive(file: Path) -> None:
+def test_special_characters_of_a_password_are_kept(file: Path) -> None:
     file.write_text(GOOD.replace(SECRET, '"p@ss:w/rd%#?"'))
     assert load_credentials(file, {}).password == "p@ss:w/rd%#?"
 
@@ -40,7 +40,7 @@ def test_special_characters_of_the_password_survive(file: Path) -> None:
         ("PORT", "3307", "port"),
     ],
 )
-def test_the_environment_wins_over_each_key(
+def test_the_environment_overrides_each_key(
     file: Path, key: str, value: str, attribute: str
 ) -> None:
     url = load_credentials(file, {f"PINTEREST_DB_{key}": value})
@@ -50,7 +50,7 @@ def test_the_environment_wins_over_each_key(
     )
 
 
-def test_the_bare_variables_of_the_shell_do_not_count(file: Path) -> None:
+def test_variables_of_the_shell_without_the_prefix_do_not_count(file: Path) -> None:
     bare = {"USER": "root", "HOST": "here", "PASSWORD": "x", "DATABASE": "x", "PORT": "1"}
     assert load_credentials(file, bare) == load_credentials(file, {})
 
@@ -77,10 +77,10 @@ def test_a_missing_key_is_named(file: Path, key: str, form: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "reason"),
     [
         (f"{GOOD}SOCKET: {SECRET}\n", "unknown key SOCKET"),
-        (f"{{PASSWORD:{SECRET}, PORT: 3306}}", "something that is no key"),
+        (f"{{PASSWORD:{SECRET}, PORT: 3306}}", "a line that is not a key"),
         (SECRET, "not a mapping"),
         (f"- {SECRET}", "not a mapping"),
         ("", "not a mapping"),
@@ -97,27 +97,25 @@ def test_a_missing_key_is_named(file: Path, key: str, form: str) -> None:
         (GOOD.replace("3306", "0"), "PORT .* whole number"),
     ],
 )
-def test_what_cannot_be_used_is_one_line_without_a_value(
-    file: Path, content: str, says: str
-) -> None:
+def test_an_invalid_file_is_one_line_without_a_value(file: Path, content: str, reason: str) -> None:
     file.write_text(content)
-    with pytest.raises(PlatformError, match=says) as caught:
+    with pytest.raises(PlatformError, match=reason) as caught:
         load_credentials(file, {})
     message = str(caught.value)
     assert str(file) in message
     for hidden in (SECRET, "0123", "70000", "33.5"):
         assert hidden not in message
     assert "\n" not in message
-    # What Python shows beside it must not hold the value either.
+    # Nor in the chained exceptions that Python prints.
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-def test_a_bad_value_of_the_environment_is_named_by_its_variable(file: Path) -> None:
-    with pytest.raises(PlatformError, match=r"^PINTEREST_DB_PORT is no port") as caught:
+def test_an_invalid_value_of_the_environment_is_named_by_its_variable(file: Path) -> None:
+    with pytest.raises(PlatformError, match=r"^PINTEREST_DB_PORT is not a port") as caught:
         load_credentials(file, {"PINTEREST_DB_PORT": SECRET})
     assert SECRET not in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(PlatformError, match=r"nowhere\.yaml .*No such file"):
         load_credentials(tmp_path / "nowhere.yaml", {})

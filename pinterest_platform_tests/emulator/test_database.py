@@ -1,4 +1,4 @@
-"""Which database is opened, and that messages about it hold no password."""
+"""The choice of the database, and messages without its password."""
 
 import socket
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_the_variables_alone_are_a_choice(file: Path) -> None:
     ("url", "db_url", "other"),
     [("sqlite://", "", "--url"), ("", "sqlite://", "PINTEREST_DB_URL")],
 )
-def test_a_credentials_file_that_would_not_be_used_is_an_error(
+def test_a_credentials_file_beside_a_url_is_an_error(
     file: Path, url: str, db_url: str, other: str
 ) -> None:
     with pytest.raises(PlatformError, match=f"--db-creds and {other}"):
@@ -74,14 +74,14 @@ def test_mysql_means_pymysql_and_utf8mb4() -> None:
         "oracle://u:s3cret@h/d",
     ],
 )
-def test_a_url_that_cannot_be_used_is_not_shown(url: str) -> None:
+def test_an_invalid_url_is_not_shown(url: str) -> None:
     with pytest.raises(PlatformError) as caught:
         opened(url=url)
     assert "s3cret" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-def test_a_database_that_is_not_there_is_one_line_without_the_password() -> None:
+def test_a_missing_database_is_one_line_without_the_password() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -95,20 +95,20 @@ def test_a_database_that_is_not_there_is_one_line_without_the_password() -> None
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("foo://u:s3cret@h/x", "no driver for databases of the kind 'foo'"),
         ("foo+bar://h/x", "no driver for databases of the kind 'foo\\+bar'"),
-        ("sqlite:///x?timeout=soon", "a parameter behind the \\? has a value that is none"),
+        ("sqlite:///x?timeout=soon", "a parameter behind the \\? has an invalid value"),
     ],
 )
-def test_a_url_that_no_driver_takes_is_said(url: str, said: str) -> None:
-    with pytest.raises(PlatformError, match=said) as raised:
+def test_a_url_without_a_driver_is_an_error(url: str, message: str) -> None:
+    with pytest.raises(PlatformError, match=message) as raised:
         opened(url=url)
     assert "s3cret" not in str(raised.value)
 
 
-def test_a_parameter_that_the_driver_does_not_know_is_said() -> None:
+def test_an_unknown_parameter_of_the_driver_is_an_error() -> None:
     engine = opened(url="mysql://u:s3cret@127.0.0.1:9/x?nope=1")
     with pytest.raises(PlatformError, match="unexpected keyword argument 'nope'") as raised:
         missing_tables(engine)

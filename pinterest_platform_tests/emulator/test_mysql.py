@@ -33,7 +33,7 @@ ROWS = 300
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb]:
-    """A server with ``ROWS`` posts, which tests only read."""
+    """A server with ``ROWS`` posts, which tests do not change."""
     folder = tmp_path_factory.mktemp("mariadb")
     with mariadb(folder) as server:
         made = Pinterest(folder, **server.environment)("seed-db", "--rows", str(ROWS))
@@ -51,13 +51,13 @@ def first(number: int, engine: Engine) -> list[Post]:
     return list(islice(posts(engine, 100), number))
 
 
-def test_the_posts_are_those_of_sqlite_emoji_and_all(server: MariaDb, engine: Engine) -> None:
+def test_the_posts_are_the_same_as_in_sqlite(server: MariaDb, engine: Engine) -> None:
     on_mysql = first(100, engine_of(server))
     assert on_mysql == first(100, engine)
     assert any(ord(letter) > 0xFFFF for post in on_mysql for letter in str(post.records))
 
 
-def test_a_post_reads_few_rows_however_large_the_table(server: MariaDb) -> None:
+def test_a_post_reads_few_rows_of_a_table_of_any_size(server: MariaDb) -> None:
     def read() -> int:
         found = server.query("SHOW GLOBAL STATUS LIKE 'Handler_read%'")
         return sum(int(value) for _, value in found)
@@ -82,72 +82,72 @@ def test_a_credentials_file_is_enough(
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"PASSWORD": "marlin"}, "Access denied"),
         ({"USER": "nobody"}, "Access denied"),
         ({"DATABASE": "elsewhere"}, "Access denied"),
     ],
 )
-def test_what_the_server_refuses_is_one_line_without_the_password(
-    server: MariaDb, changed: dict[str, str], said: str
+def test_a_refusal_of_the_server_is_one_line_without_the_password(
+    server: MariaDb, changed: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(PlatformError, match=said) as refused:
+    with pytest.raises(PlatformError, match=message) as refused:
         posts(engine_of(server, **changed), 100)
     assert not {"marlin", PASSWORD} & set(str(refused.value).split("'"))
     assert "marlin" not in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_tables_that_are_missing_are_named(server: MariaDb, tmp_path: Path) -> None:
+def test_missing_tables_are_named(server: MariaDb, tmp_path: Path) -> None:
     server.query("CREATE DATABASE bare")
     server.query(f"GRANT ALL ON bare.* TO '{USER}'@'127.0.0.1'")
     with pytest.raises(PlatformError, match="pinterest_data and geolocation_data and user_data"):
         posts(engine_of(server, DATABASE="bare"), 100)
 
 
-def test_a_server_that_is_killed_and_started_again_costs_no_post(
-    tmp_path: Path, gateway: RecordingGateway
-) -> None:
-    said = tmp_path / "said"
+def test_a_restart_of_the_server_loses_no_post(tmp_path: Path, gateway: RecordingGateway) -> None:
+    log = tmp_path / "log"
     (tmp_path / "mariadb").mkdir()
     with mariadb(tmp_path / "mariadb") as server:
         pinterest = Pinterest(tmp_path, PINTEREST_GATEWAY_URL=gateway.url, **server.environment)
         assert pinterest("seed-db", "--rows", str(ROWS)).returncode == 0
         expected = [post.index for post in first(90, engine_of(server))]
-        process = pinterest.start("emulate", "batch", "--posts", "90", "--rate", "30", output=said)
+        process = pinterest.start("emulate", "batch", "--posts", "90", "--rate", "30", output=log)
         for requests in (20, 120):
             gateway.wait_for(requests)
             server.kill()
-            while said.read_text().count("waiting for it") < 1:
-                assert process.poll() is None, said.read_text()
+            while log.read_text().count("waiting for it") < 1:
+                assert process.poll() is None, log.read_text()
             server.start()
-        assert process.wait(60) == 0, said.read_text()
-    told = said.read_text()
-    assert "90 posts: pin 90 sent, 0 failed; geo 90 sent, 0 failed; user 90 sent, 0 failed" in told
-    assert PASSWORD not in told
+        assert process.wait(60) == 0, log.read_text()
+    output = log.read_text()
+    assert (
+        "90 posts: pin 90 sent, 0 failed; geo 90 sent, 0 failed; user 90 sent, 0 failed" in output
+    )
+    assert PASSWORD not in output
     assert [value["index"] for value in gateway.values("pinterest.pin")] == expected
 
 
-def test_ctrl_c_ends_the_wait_for_a_server_that_is_away(
+def test_ctrl_c_ends_the_wait_for_an_unavailable_server(
     tmp_path: Path, gateway: RecordingGateway
 ) -> None:
-    said = tmp_path / "said"
+    log = tmp_path / "log"
     (tmp_path / "mariadb").mkdir()
     with mariadb(tmp_path / "mariadb") as server:
         pinterest = Pinterest(tmp_path, PINTEREST_GATEWAY_URL=gateway.url, **server.environment)
         assert pinterest("seed-db", "--rows", "10").returncode == 0
-        process = pinterest.start("emulate", "batch", "--rate", "30", output=said)
+        process = pinterest.start("emulate", "batch", "--rate", "30", output=log)
         gateway.wait_for(3)
         server.kill()
-        while "waiting for it" not in said.read_text():
-            assert process.poll() is None, said.read_text()
+        while "waiting for it" not in log.read_text():
+            assert process.poll() is None, log.read_text()
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
-        assert "0 failed" in said.read_text()
+        assert "0 failed" in log.read_text()
 
 
-def test_a_server_that_requires_tls_is_used_and_with_an_authority_must_be_the_right_one(
+def test_tls_is_used_and_a_configured_ca_is_checked(
     tmp_path: Path,
 ) -> None:
     authority = trustme.CA()

@@ -1,4 +1,4 @@
-"""Picking posts: seeded, whole, ready for JSON."""
+"""The choice of posts: seeded, complete, ready for JSON."""
 
 from itertools import islice
 from pathlib import Path
@@ -16,12 +16,12 @@ def first(engine: Engine, number: int, seed: int = 100) -> list[Post]:
     return list(islice(posts(engine, seed), number))
 
 
-def test_the_same_seed_picks_the_same_posts(engine: Engine) -> None:
+def test_the_same_seed_gives_the_same_posts(engine: Engine) -> None:
     assert first(engine, 50) == first(engine, 50)
     assert first(engine, 50) != first(engine, 50, seed=101)
 
 
-def test_every_row_can_be_picked(engine: Engine) -> None:
+def test_every_row_can_be_chosen(engine: Engine) -> None:
     seed_database(engine, 10, 100)
     assert {post.index for post in first(engine, 200)} == set(range(10))
 
@@ -36,7 +36,7 @@ def test_the_records_are_the_rows_of_one_index(engine: Engine) -> None:
         assert post.records["geo"]["ind"] == post.records["user"]["ind"] == post.index
 
 
-def test_dates_are_iso_text_and_numbers_numbers(engine: Engine) -> None:
+def test_dates_are_iso_text_and_numbers_stay_numbers(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(
             text(
@@ -67,14 +67,14 @@ def test_other_columns_of_the_tables_are_not_read(engine: Engine) -> None:
     ]
 
 
-def test_gaps_are_stepped_over(engine: Engine) -> None:
+def test_gaps_in_the_indexes_are_skipped(engine: Engine) -> None:
     seed_database(engine, 10, 100)
     with engine.begin() as connection:
         connection.execute(delete(pinterest_data).where(pinterest_data.c["index"].between(1, 8)))
     assert {post.index for post in first(engine, 200)} == {0, 9}
 
 
-def test_a_missing_partner_leaves_its_kind_out(engine: Engine) -> None:
+def test_a_kind_without_a_row_is_left_out(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(delete(geolocation_data).where(geolocation_data.c.ind > 0))
     assert {tuple(post.records) for post in first(engine, 20)} == {("pin", "user")}
@@ -101,7 +101,7 @@ def test_rows_are_found_by_the_primary_key(engine: Engine) -> None:
     assert not any("TEMP B-TREE" in plan for plan in plans)
 
 
-def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+def test_a_missing_file_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(PlatformError, match="run pinterest seed-db first"):
         posts(create_engine(f"sqlite:///{tmp_path / 'typo.db'}"), 100)
     assert not (tmp_path / "typo.db").exists()
@@ -121,16 +121,16 @@ def test_an_empty_table_is_named(engine: Engine) -> None:
         posts(engine, 100)
 
 
-def test_a_table_emptied_meanwhile_is_an_error(engine: Engine) -> None:
+def test_a_table_that_becomes_empty_is_an_error(engine: Engine) -> None:
     picked = posts(engine, 100)
     next(picked)
     with engine.begin() as connection:
         connection.execute(delete(pinterest_data))
-    with pytest.raises(PlatformError, match="was emptied meanwhile"):
+    with pytest.raises(PlatformError, match="has become empty"):
         next(picked)
 
 
-def test_a_date_that_cannot_be_read_is_one_line(engine: Engine) -> None:
+def test_an_unreadable_date_is_one_line(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE geolocation_data SET timestamp = 'yesterday'"))
     with pytest.raises(PlatformError, match="cannot be used"):

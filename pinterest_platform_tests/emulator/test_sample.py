@@ -1,4 +1,4 @@
-"""The sample: the same everywhere, joined, within its years, and dirty as the real data is."""
+"""The sample: the same everywhere, joined, within its years, and as dirty as the real data."""
 
 import os
 import re
@@ -57,7 +57,7 @@ def test_the_three_rows_of_a_post_share_its_index(posts: Posts) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
-def test_a_few_rows_can_be_made(rows: int) -> None:
+def test_a_sample_can_be_small(rows: int) -> None:
     assert len(list(sample(rows, 100))) == rows
 
 
@@ -74,7 +74,7 @@ def test_a_few_rows_can_be_made(rows: int) -> None:
         ("image_src", "Image src error."),
     ],
 )
-def test_each_placeholder_is_there_as_it_is_and_in_variants(
+def test_each_placeholder_occurs_in_several_spellings(
     posts: Posts, column: str, placeholder: str
 ) -> None:
     written = [str(value) for value in values(posts, "pin", column)]
@@ -93,7 +93,7 @@ def test_each_placeholder_is_there_as_it_is_and_in_variants(
     "column",
     ["title", "description", "poster_name", "follower_count", "tag_list", "image_src"],
 )
-def test_nulls_empty_and_blank_values_are_few_but_there(posts: Posts, column: str) -> None:
+def test_nulls_empty_and_blank_values_occur_rarely(posts: Posts, column: str) -> None:
     written = values(posts, "pin", column)
     blank = [value for value in written if value is None or not value.strip()]
     assert {None, "", "   "} <= set(blank)
@@ -124,11 +124,11 @@ def test_poster_and_followers_are_lost_together(posts: Posts) -> None:
         r"12 thousand",
     ],
 )
-def test_follower_counts_come_in_every_form(posts: Posts, form: str) -> None:
+def test_follower_counts_occur_in_every_form(posts: Posts, form: str) -> None:
     assert any(re.fullmatch(form, str(text)) for text in values(posts, "pin", "follower_count"))
 
 
-def test_a_poster_has_several_posts_with_counts_that_change_a_little(posts: Posts) -> None:
+def test_the_follower_count_of_a_poster_varies_a_little(posts: Posts) -> None:
     counts = defaultdict(list)
     for post in posts:
         name, followers = post["pin"]["poster_name"], post["pin"]["follower_count"]
@@ -148,7 +148,7 @@ def test_posters_tie(posts: Posts) -> None:
     assert any(len(tied) > 1 for tied in names.values())
 
 
-def test_an_image_that_was_lost_was_not_downloaded(posts: Posts) -> None:
+def test_a_lost_image_is_not_downloaded(posts: Posts) -> None:
     for post in posts:
         lost = "src error" in str(post["pin"]["image_src"]).lower()
         assert post["pin"]["downloaded"] == (0 if lost else 1)
@@ -177,7 +177,7 @@ def test_texts_have_scripts_accents_emoji_and_punctuation(
 
 
 @pytest.mark.parametrize("character", ["\n", "\t"])
-def test_newlines_and_tabs_stand_within_descriptions(posts: Posts, character: str) -> None:
+def test_descriptions_contain_newlines_and_tabs(posts: Posts, character: str) -> None:
     assert any(character in str(text).strip() for text in values(posts, "pin", "description"))
 
 
@@ -200,7 +200,7 @@ def test_nobody_posts_before_joining(posts: Posts) -> None:
     assert all(post["user"]["date_joined"] <= post["geo"]["timestamp"] for post in posts)  # type: ignore[operator]
 
 
-def test_users_have_several_posts_and_stay_themselves(posts: Posts) -> None:
+def test_users_have_several_posts_with_the_same_values(posts: Posts) -> None:
     people = {tuple(list(post["user"].values())[1:]) for post in posts}
     assert 3_000 < len(people) < 3_700
     ages = defaultdict(set)

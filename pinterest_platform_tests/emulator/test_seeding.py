@@ -1,4 +1,4 @@
-"""Seeding: the whole sample or the old content, and nobody's own rows lost."""
+"""Seeding: the whole sample or the old content, and no loss of other rows."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ def content(engine: Engine) -> dict[str, list[dict[str, object]]]:
         }
 
 
-def test_the_tables_hold_the_sample(engine: Engine) -> None:
+def test_the_tables_contain_the_sample(engine: Engine) -> None:
     posts = list(sample(300, 100))
     assert content(engine) == {kind: [post[kind] for post in posts] for kind in TABLES}
 
@@ -37,7 +37,7 @@ def test_seeding_again_replaces(engine: Engine) -> None:
     assert content(engine) == before
 
 
-def test_the_folder_of_a_sqlite_file_is_made(tmp_path: Path) -> None:
+def test_the_folder_of_a_sqlite_file_is_created(tmp_path: Path) -> None:
     seed_database(create_engine(f"sqlite:///{tmp_path / 'a' / 'b' / 'source.db'}"), 3, 100)
     assert (tmp_path / "a" / "b" / "source.db").exists()
 
@@ -58,7 +58,7 @@ OWN_PIN = {"index": 9_000, "unique_id": "0a6bd4a0-5f36-4b4e-8a3c-0123456789ab", 
         (insert(user_data).values(ind=9_000, age=30), "user_data"),
     ],
 )
-def test_rows_that_seeding_did_not_make_are_kept(
+def test_rows_that_are_not_of_the_sample_are_kept(
     engine: Engine, statement: object, table: str
 ) -> None:
     with engine.begin() as connection:
@@ -69,14 +69,14 @@ def test_rows_that_seeding_did_not_make_are_kept(
     assert content(engine) == before
 
 
-def test_replace_gives_rows_of_others_up(engine: Engine) -> None:
+def test_replace_deletes_rows_that_are_not_of_the_sample(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(insert(pinterest_data).values(OWN_PIN))
     seed_database(engine, 5, 100, replace=True)
     assert len(content(engine)["pin"]) == 5
 
 
-def test_a_table_of_another_shape_is_an_error_that_names_it(tmp_path: Path) -> None:
+def test_a_table_with_other_columns_is_named(tmp_path: Path) -> None:
     engine = create_engine(f"sqlite:///{tmp_path / 'source.db'}")
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE user_data (ind INTEGER PRIMARY KEY, age INTEGER)"))
@@ -84,7 +84,7 @@ def test_a_table_of_another_shape_is_an_error_that_names_it(tmp_path: Path) -> N
         seed_database(engine, 5, 100)
 
 
-def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "source.db").write_text("no database at all, but long enough to be looked at")
     with pytest.raises(PlatformError, match=r"not a database") as caught:
         seed_database(create_engine(f"sqlite:///{tmp_path / 'source.db'}"), 5, 100)
@@ -100,8 +100,8 @@ def test_a_killed_seed_leaves_the_old_content(engine: Engine, tmp_path: Path) ->
         env=os.environ | {"PINTEREST_HOME": str(tmp_path)},
     )
     try:
-        # What does not fit into SQLite's cache (2 MB) goes to the file before the commit: a file
-        # that has grown by less than the 60 MB of the sample is in the middle of it.
+        # SQLite writes what exceeds its cache (2 MB) to the file before the commit: a file that has
+        # grown by less than the 60 MB of the sample is in the middle of the seed.
         end = time.monotonic() + 20
         while file.stat().st_size < grown:
             assert seeding.poll() is None

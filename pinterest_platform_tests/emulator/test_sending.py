@@ -1,4 +1,4 @@
-"""Sending: every picked record acknowledged or counted, whatever the gateway does."""
+"""Sending: every chosen record is acknowledged or counted, whatever the gateway does."""
 
 import json
 import time
@@ -63,7 +63,7 @@ def test_dates_and_numbers_arrive_as_such(
 @pytest.mark.parametrize(
     ("batch_size", "sizes"), [(1, [1] * 7), (3, [3, 3, 1]), (7, [7]), (100, [7])]
 )
-def test_batches_hold_the_same_posts_in_the_same_order(
+def test_batches_have_the_same_posts_in_the_same_order(
     engine: Engine, gateway: RecordingGateway, topics: Topics, batch_size: int, sizes: list[int]
 ) -> None:
     send(engine, gateway, topics, posts=7)
@@ -97,7 +97,7 @@ def test_the_rate_does_not_change_which_posts_are_sent(
         Answer(0),
     ],
 )
-def test_trouble_that_passes_loses_nothing(
+def test_temporary_errors_lose_nothing(
     engine: Engine, gateway: RecordingGateway, topics: Topics, trouble: Answer
 ) -> None:
     gateway.answers.extend([trouble, trouble])
@@ -116,7 +116,7 @@ def test_retry_after_is_honoured(gateway: RecordingGateway) -> None:
     assert time.monotonic() - started >= 1
 
 
-def test_used_up_retries_are_counted_and_the_emulation_goes_on(
+def test_failed_requests_are_counted_and_the_emulation_continues(
     engine: Engine, gateway: RecordingGateway, topics: Topics
 ) -> None:
     gateway.always["t.geo"] = Answer(503, b'{"error_code":503,"message":"No broker"}')
@@ -154,7 +154,7 @@ def test_used_up_retries_are_counted_and_the_emulation_goes_on(
         ),
     ],
 )
-def test_what_is_not_acknowledged_is_failed_told_once_and_not_repeated(
+def test_an_unacknowledged_record_fails_is_reported_once_and_not_retried(
     engine: Engine, gateway: RecordingGateway, topics: Topics, answer: Answer, problem: str
 ) -> None:
     gateway.always["t.pin"] = answer
@@ -177,7 +177,7 @@ def test_part_of_a_batch_can_fail(
     assert (count.sent["pin"], count.failed["pin"]) == (2, 1)
 
 
-def test_a_missing_partner_is_counted_and_not_sent(
+def test_a_kind_without_a_row_is_counted_and_not_sent(
     engine: Engine, gateway: RecordingGateway, topics: Topics
 ) -> None:
     with engine.begin() as connection:
@@ -188,7 +188,7 @@ def test_a_missing_partner_is_counted_and_not_sent(
     assert not gateway.values("t.geo")
 
 
-def test_a_source_that_goes_away_is_an_error_after_what_was_picked_is_sent(
+def test_an_error_of_the_source_comes_after_the_chosen_posts_are_sent(
     engine: Engine, gateway: RecordingGateway, topics: Topics
 ) -> None:
     counts: list[Sent] = []
@@ -199,20 +199,20 @@ def test_a_source_that_goes_away_is_an_error_after_what_was_picked_is_sent(
             with engine.begin() as connection:
                 connection.execute(delete(pinterest_data))
 
-    with pytest.raises(PlatformError, match="was emptied meanwhile"):
+    with pytest.raises(PlatformError, match="has become empty"):
         send(engine, gateway, topics, batch_size=10, on_progress=empty_after_two)
     assert counts[-1].sent == {"pin": 2, "geo": 2, "user": 2}
 
 
 @pytest.mark.parametrize("rate", [-1, float("nan")])
-def test_a_rate_that_is_none_is_an_error(
+def test_an_invalid_rate_is_an_error(
     engine: Engine, gateway: RecordingGateway, topics: Topics, rate: float
 ) -> None:
     with pytest.raises(PlatformError, match="--rate 0 or more"):
         send(engine, gateway, topics, rate=rate)
 
 
-def test_nobody_listening_is_said_before_the_first_post(
+def test_a_missing_gateway_is_an_error_before_the_first_post(
     engine: Engine, gateway: RecordingGateway, topics: Topics
 ) -> None:
     gateway.close()
@@ -221,13 +221,13 @@ def test_nobody_listening_is_said_before_the_first_post(
         session.check("topics")
 
 
-def test_a_gateway_with_a_server_error_only_is_said(gateway: RecordingGateway) -> None:
+def test_a_gateway_with_only_server_errors_is_an_error(gateway: RecordingGateway) -> None:
     gateway.check = Answer(503)
     with pytest.raises(PlatformError, match="it answers 503"):
         GatewaySession(gateway.url, Stop(), retries=1, backoff=0).check("topics")
 
 
-def test_a_gateway_that_lists_no_topics_will_do(gateway: RecordingGateway) -> None:
+def test_a_gateway_may_forbid_listing_topics(gateway: RecordingGateway) -> None:
     gateway.check = Answer(403)
     GatewaySession(gateway.url, Stop()).check("topics")
 
@@ -235,7 +235,7 @@ def test_a_gateway_that_lists_no_topics_will_do(gateway: RecordingGateway) -> No
 @pytest.mark.parametrize(
     "url", ["", "localhost:8082", "ftp://h", "http://", "http://h:x", "http://h?k=s3cret"]
 )
-def test_a_url_that_is_none_is_an_error(url: str) -> None:
+def test_an_invalid_url_is_an_error(url: str) -> None:
     with pytest.raises(PlatformError, match="PINTEREST_GATEWAY_URL") as caught:
         GatewaySession(url, Stop())
     assert "s3cret" not in str(caught.value)
@@ -245,13 +245,13 @@ def test_a_password_in_the_url_is_not_shown() -> None:
     assert GatewaySession("http://u:s3cret@h:1/v1/", Stop()).name == "http://h:1/v1"
 
 
-def test_a_path_below_which_the_topics_lie(gateway: RecordingGateway) -> None:
+def test_the_topics_may_be_below_a_path(gateway: RecordingGateway) -> None:
     with GatewaySession(f"{gateway.url}/stage/", Stop()) as session:
         RestProxy(session).send("a b/c", [{}])
     assert gateway.requests[0].topic == "/stage/topics/a%20b%2Fc"
 
 
-def test_a_stop_sends_what_was_picked(
+def test_a_stop_sends_the_chosen_posts(
     engine: Engine, gateway: RecordingGateway, topics: Topics
 ) -> None:
     stop = Stop()
@@ -285,7 +285,7 @@ def test_a_stop_ends_the_waits_between_retries(
     assert counts[0].failed == {"pin": 1, "geo": 1, "user": 1}
 
 
-def test_an_interrupt_in_the_middle_counts_what_was_not_sent(
+def test_an_interrupt_counts_the_unsent_records(
     engine: Engine, gateway: RecordingGateway, topics: Topics
 ) -> None:
     gateway.always["t.geo"] = Answer(404)
@@ -301,7 +301,7 @@ def test_an_interrupt_in_the_middle_counts_what_was_not_sent(
 
 
 class Recorded(Stop):
-    """Keeps the waits it is asked for, and does not wait."""
+    """Records the requested waits, and does not wait."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -317,12 +317,12 @@ def waits(rate: float | None, seed: int, number: int) -> list[float]:
     return stop.waits
 
 
-def test_a_rate_counts_from_the_first_post_so_that_it_does_not_drift() -> None:
+def test_a_rate_counts_from_the_first_post() -> None:
     for number, wait in enumerate(waits(0.1, 100, 500), start=1):
         assert number * 10 - 5 < wait <= number * 10
 
 
-def test_what_was_delayed_is_made_up_for() -> None:
+def test_delays_are_caught_up() -> None:
     assert max(waits(1e9, 100, 5)) <= 0
 
 
@@ -338,7 +338,7 @@ def test_the_random_waits_are_seeded_and_below_two_seconds() -> None:
     assert 0.9 < sum(seeded) / 500 < 1.1
 
 
-def test_a_wait_ends_when_the_stop_is_set_meanwhile() -> None:
+def test_a_stop_ends_a_wait() -> None:
     stop = Stop()
     waiting = Thread(target=stop.wait, args=(1e300,))
     waiting.start()

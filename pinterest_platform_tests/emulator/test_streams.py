@@ -36,9 +36,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Aws, Gat
 
 @pytest.fixture
 def aws(running: tuple[Aws, Gateway]) -> Iterator[Aws]:
-    """Kinesis with the three streams, of four shards each."""
+    """Kinesis with the three streams, each of four shards."""
     aws = running[0]
-    aws.asked.clear()
+    aws.calls.clear()
     for kind in KINDS:
         aws.client.create_stream(StreamName=f"streaming-t-{kind}", ShardCount=4)
     yield aws
@@ -83,7 +83,7 @@ def test_every_post_is_a_record_in_each_stream_spread_over_the_shards(
         records = aws.records(f"streaming-t-{kind}")
         assert len(records) == 60
         by_shard = Counter(record["ShardId"] for record in records)
-        # 15 are expected in each; fewer than 4 come about once in 3,000 seeds.
+        # 15 are expected in each; fewer than 4 happen for one of 3,000 seeds.
         assert len(by_shard) == 4
         assert min(by_shard.values()) >= 4
         keys |= {record["PartitionKey"] for record in records}
@@ -109,14 +109,14 @@ def test_the_same_seed_sends_the_posts_of_a_batch(
 def test_the_same_seed_gives_the_same_partition_keys(aws: Aws, environ: dict[str, str]) -> None:
     keys = []
     for seed in ("7", "7", "8"):
-        aws.asked.clear()
+        aws.calls.clear()
         emulate_stream(environ, "--posts", "3", "--seed", seed)
-        keys.append([said["PartitionKey"] for asked, said in aws.asked if asked == "PutRecord"])
+        keys.append([sent["PartitionKey"] for call, sent in aws.calls if call == "PutRecord"])
     assert keys[0] == keys[1]
     assert not set(keys[1]) & set(keys[2])
 
 
-def test_throttling_that_passes_loses_nothing(aws: Aws, environ: dict[str, str]) -> None:
+def test_temporary_throttling_loses_nothing(aws: Aws, environ: dict[str, str]) -> None:
     throttled = Fault.error("PutRecord", "ProvisionedThroughputExceededException")
     # The gateway tries twice, so the emulator sees 429 once.
     aws.faults.extend([throttled] * 2)
@@ -128,7 +128,9 @@ def test_throttling_that_passes_loses_nothing(aws: Aws, environ: dict[str, str])
     assert [len(aws.data(f"streaming-t-{kind}")) for kind in KINDS] == [2, 2, 2]
 
 
-def test_a_missing_stream_is_told_once_and_exit_code_1(aws: Aws, environ: dict[str, str]) -> None:
+def test_a_missing_stream_is_reported_once_with_exit_code_1(
+    aws: Aws, environ: dict[str, str]
+) -> None:
     aws.client.delete_stream(StreamName="streaming-t-geo")
 
     done = emulate_stream(environ, "--posts", "3")
@@ -147,7 +149,7 @@ def test_a_missing_stream_is_told_once_and_exit_code_1(aws: Aws, environ: dict[s
 def test_a_signal_ends_with_the_count(
     aws: Aws, environ: dict[str, str], number: signal.Signals
 ) -> None:
-    # The wait after the first post is longer than the test may take.
+    # The wait after the first post is longer than the test's deadline.
     process = subprocess.Popen(
         [PINTEREST, "emulate", "stream", "--rate", "0.001"],
         env=environ,
@@ -166,7 +168,7 @@ def test_a_signal_ends_with_the_count(
     assert stdout == "1 posts: pin 1 sent, 0 failed; geo 1 sent, 0 failed; user 1 sent, 0 failed\n"
 
 
-def test_a_gateway_without_kinesis_is_said_before_the_first_post(
+def test_a_gateway_without_kinesis_is_an_error_before_the_first_post(
     engine: Engine, gateway: RecordingGateway
 ) -> None:
     gateway.check = Answer(503, b'{"__type":"ServiceUnavailableException","message":"no region"}')
