@@ -1,4 +1,4 @@
-"""What the clients of Kafka are configured with."""
+"""The configuration of Kafka's clients."""
 
 import base64
 import time
@@ -52,7 +52,7 @@ def test_msk_gets_a_token_signed_for_its_region_and_without_the_key(
         ({"PINTEREST_KAFKA_SECURITY": SECRET}, "PINTEREST_KAFKA_SECURITY"),
     ],
 )
-def test_what_is_missing_is_named_and_no_value_shown(
+def test_a_missing_setting_is_named_and_no_value_shown(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], named: str
 ) -> None:
     for name, value in variables.items():

@@ -1,4 +1,4 @@
-"""The local AWS, asked through boto3: where moto is no Kinesis, it is."""
+"""The local AWS through boto3: it behaves like Kinesis where moto does not."""
 
 import itertools
 import os
@@ -45,7 +45,7 @@ def stream_of(kinesis: Any, shards: int) -> str:
 
 
 def put(kinesis: Any, stream: str, data: bytes = b"data", key: int = 0) -> tuple[str, int]:
-    """Put a record at a hash key; its shard and sequence number."""
+    """Put a record at a hash key; returns its shard and sequence number."""
     answer = kinesis.put_record(
         StreamName=stream, Data=data, PartitionKey="any", ExplicitHashKey=str(key)
     )
@@ -71,7 +71,7 @@ def iterator(kinesis: Any, stream: str, shard: str, kind: str = "TRIM_HORIZON", 
 
 
 def read(kinesis: Any, stream: str, shard: str) -> list[dict[str, Any]]:
-    """A shard from its start to its tip or end."""
+    """The records of a shard from its start to its tip or end."""
     records: list[dict[str, Any]] = []
     place = iterator(kinesis, stream, shard)
     while True:
@@ -82,7 +82,7 @@ def read(kinesis: Any, stream: str, shard: str) -> list[dict[str, Any]]:
         place = page["NextShardIterator"]
 
 
-def test_records_put_at_once_are_all_kept_with_numbers_of_their_own(kinesis: Any) -> None:
+def test_concurrent_records_are_all_kept_with_distinct_numbers(kinesis: Any) -> None:
     stream = stream_of(kinesis, 1)
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: put_many(kinesis, stream, 500), range(16)))
@@ -101,7 +101,7 @@ def test_a_connection_serves_many_requests(endpoint: str) -> None:
         assert all(answer.content for answer in answers)
 
 
-def test_a_split_leaves_the_records_in_the_parent_and_puts_the_next_into_the_children(
+def test_a_split_keeps_the_records_in_the_parent_and_puts_new_ones_into_the_children(
     kinesis: Any,
 ) -> None:
     stream = stream_of(kinesis, 1)
@@ -127,7 +127,7 @@ def test_a_split_leaves_the_records_in_the_parent_and_puts_the_next_into_the_chi
 
 
 @pytest.mark.parametrize("order", [(FIRST, SECOND), (SECOND, FIRST)])
-def test_a_merge_leaves_the_records_in_the_parents_and_puts_the_next_into_the_child(
+def test_a_merge_keeps_the_records_in_the_parents_and_puts_new_ones_into_the_child(
     kinesis: Any, order: tuple[str, str]
 ) -> None:
     stream = stream_of(kinesis, 2)
@@ -167,7 +167,7 @@ def test_a_closed_shard_has_an_end_and_an_open_one_has_none(kinesis: Any) -> Non
     assert (page["Records"], "NextShardIterator" in page) == ([], True)
 
 
-def test_a_page_holds_ten_thousand_records_and_only_the_last_is_at_the_tip(kinesis: Any) -> None:
+def test_a_page_has_ten_thousand_records_and_only_the_last_is_at_the_tip(kinesis: Any) -> None:
     stream = stream_of(kinesis, 1)
     put_many(kinesis, stream, 20_001)
     place = iterator(kinesis, stream, FIRST)
@@ -181,7 +181,7 @@ def test_a_page_holds_ten_thousand_records_and_only_the_last_is_at_the_tip(kines
     assert numbers == list(range(1, 20_002))
 
 
-def test_a_page_holds_ten_megabytes(kinesis: Any) -> None:
+def test_a_page_has_ten_megabytes(kinesis: Any) -> None:
     stream = stream_of(kinesis, 1)
     for _ in range(11):
         put(kinesis, stream, bytes(1024 * 1024 - 3))
@@ -200,7 +200,7 @@ def test_a_full_page_that_reaches_the_tip_is_not_behind(kinesis: Any) -> None:
         assert (page["MillisBehindLatest"] > 0) is behind
 
 
-def test_reading_the_tip_of_a_long_shard_costs_no_walk_from_its_start(kinesis: Any) -> None:
+def test_reading_the_tip_of_a_long_shard_does_not_scan_it(kinesis: Any) -> None:
     stream = stream_of(kinesis, 1)
 
     def quickest() -> float:
@@ -218,7 +218,7 @@ def test_reading_the_tip_of_a_long_shard_costs_no_walk_from_its_start(kinesis: A
     assert quickest() < 1.7 * empty
 
 
-def test_reading_starts_where_it_is_asked_to(kinesis: Any) -> None:
+def test_reading_starts_at_the_requested_position(kinesis: Any) -> None:
     stream = stream_of(kinesis, 1)
     for number in (b"1", b"2", b"3"):
         put(kinesis, stream, number)
@@ -235,7 +235,7 @@ def test_reading_starts_where_it_is_asked_to(kinesis: Any) -> None:
     assert data("AT_TIMESTAMP", Timestamp=now + timedelta(minutes=1)) == []
 
 
-def test_it_stands_in_for_the_aws_that_the_user_has(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_replaces_the_users_own_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "mine")
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KINESIS", "HTTP_PROXY"):
@@ -246,11 +246,11 @@ def test_it_stands_in_for_the_aws_that_the_user_has(monkeypatch: pytest.MonkeyPa
             names = boto3.client("kinesis", region_name="us-east-1").list_streams()["StreamNames"]
         assert names == ["a", "b"]
         assert os.environ["AWS_PROFILE"] == "mine"
-        # It says no word about a request.
+        # Requests leave no line.
         assert aws.process.output().count("\n") == 1
 
 
-def test_without_moto_it_says_what_to_install() -> None:
+def test_without_moto_the_error_says_what_to_install() -> None:
     program = (
         "import sys; sys.modules['moto'] = None\n"
         "from pinterest_platform import local_aws\n"

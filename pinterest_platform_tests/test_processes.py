@@ -1,4 +1,4 @@
-"""Child processes: what they say, and that none is left."""
+"""Child processes: their output, and that none is left."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from pinterest_platform_tests.process_tree import is_alive
 
 DEADLINE_SECONDS = 30
 
-# A child with a child of its own, which has had time to say its process id.
+# A child whose own child runs before it prints the process id.
 FAMILY = """
 import subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; print('there', flush=True); \
@@ -30,7 +30,7 @@ WAIT = "time.sleep(600)"
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
-    """Write a module that a child can be, and return its name."""
+    """Write a module for a child to run, and return its name."""
 
     def write(program: str) -> str:
         (tmp_path / "someone.py").write_text(program)
@@ -56,7 +56,7 @@ def test_a_child_and_its_children_end_with_the_block(module: Callable[[str], str
     assert not is_alive(grandchild)
 
 
-def test_a_child_that_does_not_want_to_end_is_killed(
+def test_a_child_that_ignores_the_signal_is_killed(
     module: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "STOP_SECONDS", 0.2)
@@ -87,7 +87,7 @@ def test_the_child_of_a_killed_parent_ends_with_its_children(
     wait_until(lambda: not is_alive(child) and not is_alive(grandchild))
 
 
-def test_a_child_that_ends_before_it_listens_is_an_error_with_its_last_words(
+def test_a_child_that_ends_before_it_listens_is_an_error_with_its_last_line(
     module: Callable[[str], str],
 ) -> None:
     name = module("import sys; print('one'); sys.exit('Error: the disk is full')")
@@ -98,14 +98,14 @@ def test_a_child_that_ends_before_it_listens_is_an_error_with_its_last_words(
     assert str(error.value) == "someone did not start: the disk is full"
 
 
-def test_what_a_child_says_is_in_its_log(module: Callable[[str], str], tmp_path: Path) -> None:
+def test_the_output_of_a_child_is_in_its_log(module: Callable[[str], str], tmp_path: Path) -> None:
     log = tmp_path / "log"
     with processes.running("someone", module(FAMILY.format(then="")), log=log) as process:
         wait_until(lambda: process.exit_code() == 0)
     assert log.read_text().endswith("listening on http://127.0.0.1:1\n")
 
 
-def test_the_environment_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "mine")
     before = dict(os.environ)
     with environment.replaced({"ONLY": "this"}):

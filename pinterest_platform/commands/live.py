@@ -1,4 +1,4 @@
-"""``pinterest live``: all that runs in production, on this machine, while posts keep coming."""
+"""``pinterest live``: the production processes on this machine, with a stream of posts."""
 
 import os
 import secrets
@@ -18,13 +18,13 @@ from pinterest_platform.errors import PlatformError
 from pinterest_platform.runs.instance import instance_of
 from pinterest_platform.settings import Settings, load
 
-# As many posts as pinterest seed-db makes.
+# The default of pinterest seed-db.
 ROWS = 11_000
 
 SHARDS = 2
 
-# A process that died is noticed, and the UI found to answer, within half a second.
-LOOK_SECONDS = 0.5
+# How soon the end of a process and the start of the UI are noticed.
+POLL_SECONDS = 0.5
 
 
 @click.command("live")
@@ -38,17 +38,17 @@ LOOK_SECONDS = 0.5
 @click.option(
     "--rate",
     type=click.FloatRange(min=0),
-    help="Posts a second of each emulation; 0 is as fast as possible. "
-    "Else 0 to 2 s at random between posts.",
+    help="Posts a second of each emulation; 0 is as fast as possible. By default, posts are a "
+    "random time from 0 to 2 s apart.",
 )
 def command(port: int, rate: float | None) -> None:
     """Run the UI, a gateway, a local AWS and both emulations until Ctrl-C.
 
-    Posts go through the topics and the streams; Dagster's sensors carry them to the analytics. All
-    processes end with this one.
+    Posts go through the topics and the streams; Dagster's sensors start runs that carry them to the
+    analytics. All processes end with this one.
     """
-    # Both signals are a KeyboardInterrupt, in a shell's background job, too: the processes end in
-    # the reverse order of their start. A second one kills the process that is waited for.
+    # Both signals raise KeyboardInterrupt, even in a shell's background job: the processes end in
+    # the reverse order of their start. A second signal kills the process that is ending.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
@@ -65,7 +65,7 @@ def command(port: int, rate: float | None) -> None:
 def _start(
     stack: ExitStack, port: int, rate: float | None, dagster_dev: Sequence[str]
 ) -> list[processes.Process]:
-    """Start everything, to be ended with the stack, the last first."""
+    """Start all processes; the stack ends them in reverse order."""
     settings = load()
     _seed(settings)
     logs = settings.home / "live"
@@ -73,7 +73,7 @@ def _start(
     aws = stack.enter_context(local_aws.running(logs / "aws.log"))
     stack.enter_context(environment.replaced(aws.instead_of_aws(os.environ)))
     local_aws.create_streams(settings.streams.values(), SHARDS)
-    # It makes DAGSTER_HOME what it should be, for the processes of Dagster, too.
+    # Prepares DAGSTER_HOME for the Dagster processes.
     with instance_of(settings):
         pass
 
@@ -90,7 +90,7 @@ def _start(
         "the gateway",
         *("pinterest_platform", "gateway", "--port", "0"),
         log="gateway.log",
-        # Not to a Kafka that is configured: the posts are nobody else's business.
+        # Not to a configured Kafka or other streams: these posts are only for this machine.
         PINTEREST_KAFKA_BOOTSTRAP="",
         PINTEREST_GATEWAY_STREAMS="",
     )
@@ -105,7 +105,7 @@ def _start(
         start(
             f"the {channel} emulation",
             *("pinterest_platform", "emulate", channel, "--gateway", url),
-            # Other posts than at the last start.
+            # Different posts at each start.
             *("--seed", str(secrets.randbelow(2**31))),
             *(() if rate is None else ("--rate", str(rate))),
             log=f"emulate-{channel}.log",
@@ -114,16 +114,16 @@ def _start(
     ]
     click.echo(
         f"The local AWS is at {aws.endpoint}, the gateway at {url}. Both emulations post to it.\n"
-        f"What each process says is in {logs}. Dagster needs some seconds to start ..."
+        f"The output of each process is in {logs}. Dagster needs some seconds to start ..."
     )
     return [*emulations, dagster, gateway, aws.process]
 
 
 def _watch(started: Sequence[processes.Process], ui: str) -> None:
-    """Say when the UI answers, and return never: it takes a signal, or the end of a process.
+    """Report when the UI answers; ends only by an exception.
 
     Raises:
-        PlatformError: a process ended by itself.
+        PlatformError: a process ended.
         KeyboardInterrupt: after SIGINT or SIGTERM.
     """
     answers = False
@@ -133,13 +133,13 @@ def _watch(started: Sequence[processes.Process], ui: str) -> None:
                 if (code := process.exit_code()) is not None:
                     click.echo(process.last_words(), err=True)
                     raise PlatformError(
-                        f"{process.name} ended by itself (exit code {code}): its last words are "
-                        "above; the other processes are stopped"
+                        f"{process.name} ended (exit code {code}): its last output is above; the "
+                        "other processes are stopped"
                     )
             if not answers and _answers(ui):
                 answers = True
-                click.echo(f"The UI answers at {ui}. Ctrl-C ends all of it.")
-            time.sleep(LOOK_SECONDS)
+                click.echo(f"The UI answers at {ui}. Ctrl-C ends everything.")
+            time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         click.echo("Stopping ...")
         raise
@@ -147,13 +147,13 @@ def _watch(started: Sequence[processes.Process], ui: str) -> None:
 
 def _answers(ui: str) -> bool:
     try:
-        return requests.get(f"{ui}/server_info", timeout=LOOK_SECONDS).ok
+        return requests.get(f"{ui}/server_info", timeout=POLL_SECONDS).ok
     except requests.RequestException:
         return False
 
 
 def _seed(settings: Settings) -> None:
-    """Fill the SQLite file that stands in for a database, unless one is there or configured."""
+    """Fill the SQLite file, unless it has its tables or another database is configured."""
     source = open_source(settings, environ=os.environ)
     if sqlite_file(source) != settings.source_db:
         return

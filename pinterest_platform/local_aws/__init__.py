@@ -1,7 +1,7 @@
-"""AWS on this machine, for the demo, the live mode and the tests: moto in a process of its own.
+"""AWS on this machine, for the demo, the live mode and the tests: moto in its own process.
 
-It knows Kinesis and S3, keeps everything in memory and forgets it when it ends. What the process
-does is in ``server``, where it is truer to Kinesis than moto in ``kinesis``.
+It serves Kinesis and S3 from memory and loses everything when it ends. The process is in
+``server``, corrections of moto's Kinesis in ``moto_kinesis``.
 """
 
 import os
@@ -19,7 +19,7 @@ from pinterest_platform.settings import Settings
 
 REGION = "us-east-1"
 
-# What the extra installs and the server imports.
+# What the server imports from the optional dependencies.
 _MODULES = ("moto", "flask", "flask_cors", "werkzeug")
 
 
@@ -33,7 +33,7 @@ class LocalAws:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables with which boto3, obstore and all that is ours find it."""
+        """The variables with which boto3, obstore and the platform find it."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": REGION,
@@ -42,10 +42,10 @@ class LocalAws:
         }
 
     def instead_of_aws(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """An environment from which nothing but this AWS can be reached.
+        """An environment from which only this AWS can be reached.
 
         Endpoints of single services, profiles, roles and the files of the AWS command line would
-        win over ``environment`` or add to it.
+        override or extend ``environment``.
         """
         others = _without_aws(environ)
         reach_this_machine_directly(others)
@@ -58,10 +58,10 @@ class LocalAws:
 
 @contextmanager
 def running(log: Path | None = None) -> Iterator[LocalAws]:
-    """A local AWS that ends with the block, or with this process however that ends.
+    """A local AWS that ends with the block, or with this process, even if that is killed.
 
     Args:
-        log: the file that what it says goes to; it says only what went wrong.
+        log: the file for its output, which is errors only.
 
     Raises:
         PlatformError: moto is not installed, or does not start.
@@ -75,7 +75,7 @@ def running(log: Path | None = None) -> Iterator[LocalAws]:
         "the local AWS",
         "pinterest_platform.local_aws",
         log=log,
-        # moto makes a boto3 session, which a profile that is not there would end.
+        # moto opens a boto3 session, which fails if AWS_PROFILE names a missing profile.
         environment=_without_aws(os.environ),
     ) as process:
         yield LocalAws(process, process.url())
@@ -86,9 +86,9 @@ def _without_aws(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def require_folders(settings: Settings) -> None:
-    """See that the lake and the landing objects lie in folders.
+    """Check that the lake and the landing objects are in folders.
 
-    Who uses this AWS has no other: it would look here for buckets that are in AWS.
+    A process with a local AWS cannot reach buckets of the real one.
 
     Raises:
         PlatformError: one of the two is on S3.
@@ -96,16 +96,16 @@ def require_folders(settings: Settings) -> None:
     for name, place in (("PINTEREST_LAKE", settings.lake), ("PINTEREST_LANDING", settings.landing)):
         if place.startswith("s3://"):
             raise PlatformError(
-                f"{name} is on S3, but this command brings an AWS of its own, which ends with it: "
+                f"{name} is on S3, but this command runs its own AWS, which ends with it: "
                 f"unset {name}, or set it to a folder"
             )
 
 
 def create_streams(names: Iterable[str], shards: int) -> None:
-    """Make streams in the AWS of the environment and wait until they can be used.
+    """Create streams in the AWS of the environment, and wait until they are active.
 
     Raises:
-        StreamError: one is there already, or AWS is not.
+        StreamError: a stream exists already, or AWS does not answer.
     """
     kinesis = Kinesis(REGION)
     for name in names:

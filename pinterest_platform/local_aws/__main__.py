@@ -1,4 +1,4 @@
-"""``python -m pinterest_platform.local_aws``: serve until the process is ended."""
+"""``python -m pinterest_platform.local_aws``: serve until a signal ends the process."""
 
 from pinterest_platform.local_aws.server import serve
 

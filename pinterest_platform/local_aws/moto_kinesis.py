@@ -1,8 +1,8 @@
-"""Where moto 5.2 is no Kinesis, and what is done about it; each class says which difference.
+"""Corrections of Kinesis in moto 5.2; each class names the differences that it removes.
 
-Not corrected: sequence numbers begin at 1 in each shard. In AWS a stream that was deleted and made
-again goes on with larger numbers; that it starts over must be noticed by its creation time, and
-here it has to be. Nothing expires either, and nothing is throttled.
+Differences that stay: records do not expire, nothing is throttled, and sequence numbers begin at 1
+in each shard. So a recreated stream starts over here, while in AWS its numbers continue; the
+platform recognises a recreated stream by its creation time in both.
 """
 
 from bisect import bisect_left
@@ -15,26 +15,26 @@ from moto.kinesis.utils import compose_shard_iterator, decompose_shard_iterator
 from moto.utilities.utils import md5_hash
 from typing_extensions import override
 
-# What GetRecords answers at most:
+# The limits of an answer of GetRecords:
 # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
 MAX_RECORDS = 10_000
 MAX_BYTES = 10 * 1024 * 1024
 
 
 def correct() -> None:
-    """Make the moto of this process behave as Kinesis does."""
+    """Replace moto's classes in this process by those of this module."""
     models.Shard = Shard  # type: ignore[misc]
     models.Stream = Stream  # type: ignore[misc]
     models.kinesis_backends.backend = Backend
 
 
 class Shard(models.Shard):
-    """A shard whose records stay in it, and that is read at the cost of what is returned.
+    """A shard whose records stay in it, and whose reads cost as much as they return.
 
-    moto's has a dictionary that is walked from its start by GetRecords and PutRecord alike, and
-    answers all that there is at once. Here a record lies at its sequence number - 1. moto's own
-    dictionary remains empty, so SplitShard and MergeShards, which in moto move the records of a
-    parent to its children with new sequence numbers and new arrival times, find none to move.
+    moto keeps records in a dictionary, which GetRecords and PutRecord both iterate from the start,
+    and returns all records at once. Here a record is in a list, at its sequence number - 1. moto's
+    dictionary stays empty: SplitShard and MergeShards of moto would move its records to the child
+    shards, with new sequence numbers and arrival times.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -51,11 +51,11 @@ class Shard(models.Shard):
     def get_records(
         self, last_sequence_id: str, limit: int | None
     ) -> tuple[list[models.Record], int, int]:
-        """A page, its last sequence number, and how many ms it is behind: 0 only at the tip."""
+        """A page, its last sequence number, and its lag in ms, which is 0 only at the tip."""
         start = end = int(last_sequence_id)
         size = 0
         while end < len(self._log) and end - start < min(limit or MAX_RECORDS, MAX_RECORDS):
-            size += len(self._log[end].data) * 3 // 4  # it is base64
+            size += len(self._log[end].data) * 3 // 4  # data is base64
             if size > MAX_BYTES and end > start:
                 break
             end += 1
@@ -79,16 +79,16 @@ class Shard(models.Shard):
 
 
 class Stream(models.Stream):
-    """A stream that puts records into open shards only, and merges only those.
+    """A stream that puts records only into open shards, and merges only open shards.
 
-    moto takes the first shard with the key in its range, closed or not, and no shard at all for the
-    last key of a range. It merges closed shards, knows neighbours in one order only, and goes on
-    counting the shards that there were at first.
+    moto puts a record into the first shard with its key, open or closed, and finds no shard for the
+    last key of a range. It merges closed shards, accepts neighbours in one order only, and never
+    updates the number of shards.
     """
 
     @override
     def get_shard_for_key(self, partition_key: str, explicit_hash_key: str) -> models.Shard | None:
-        super().get_shard_for_key(partition_key, explicit_hash_key)  # to see that both are valid
+        super().get_shard_for_key(partition_key, explicit_hash_key)  # validates both keys
         key = int(explicit_hash_key) if explicit_hash_key else _hash(partition_key)
         return next(
             shard
@@ -120,13 +120,13 @@ class Stream(models.Stream):
 
 
 class Backend(models.KinesisBackend):
-    """Kinesis whose closed shards end, and that keeps no metrics.
+    """Kinesis whose closed shards end, and which stores no metrics.
 
-    moto answers an iterator that goes on for ever; in AWS there is none after the last record of a
-    closed shard. For each PutRecord moto stores two CloudWatch metrics that nobody reads, for good.
+    In AWS there is no iterator behind the last record of a closed shard; moto returns one for ever.
+    For each PutRecord moto also stores two CloudWatch metrics, which it never deletes.
     """
 
-    __module__ = models.__name__  # moto looks for a backend's URLs beside its module
+    __module__ = models.__name__  # moto finds a backend's URLs next to this module
 
     @override
     def get_records(  # type: ignore[override]

@@ -1,4 +1,4 @@
-"""moto's applications behind a server of one request at a time and connections that stay open."""
+"""moto's applications behind a server with one request at a time and persistent connections."""
 
 import io
 import threading
@@ -16,16 +16,16 @@ from werkzeug.test import run_wsgi_app
 
 from pinterest_platform.local_aws import moto_kinesis
 
-# moto is not safe for threads: two PutRecord at once get one sequence number, and one record is
+# moto is not thread-safe: two concurrent PutRecord get the same sequence number, and one record is
 # lost.
 _ONE_AT_A_TIME = threading.Lock()
 
-# Answers of these have no body (RFC 9110), so no length of one either.
+# Answers with these statuses have no body and no Content-Length (RFC 9110).
 _WITHOUT_BODY = ("204", "304")
 
 
 def serve() -> None:
-    """Serve AWS on a free port of this machine, say where on stdout, and go on for ever."""
+    """Serve AWS on a free port of this machine for ever; its URL is printed on stdout."""
     moto_kinesis.correct()
     server = make_server(
         "127.0.0.1",
@@ -39,11 +39,11 @@ def serve() -> None:
 
 
 class _Request(MotoRequestHandler):
-    """Requests of one connection, one after the other.
+    """The requests of one connection, one after the other.
 
-    werkzeug's own closes the connection after each, after it has waited 10 ms for more of a body.
-    Here a body is read to its end first: what follows it is the next request, and nobody who sends
-    slowly holds up the others.
+    werkzeug closes the connection after each request, and waits 10 ms for more of the body first.
+    Here the body is read to its end before the lock is taken: the next request follows it, and slow
+    clients do not block others.
     """
 
     protocol_version = "HTTP/1.1"
@@ -60,7 +60,7 @@ class _Request(MotoRequestHandler):
             with _ONE_AT_A_TIME:
                 parts, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
         except Exception:
-            # moto runs into what it does not know; the client learns that it is not its fault.
+            # moto fails on requests that it does not support: a 500, as for AWS's own failures.
             traceback.print_exc()
             self.send_error(500)
             return
@@ -77,4 +77,4 @@ class _Request(MotoRequestHandler):
 
     @override
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing of what went well."""
+        """Log nothing: errors have a traceback."""

@@ -108,7 +108,7 @@ def test_when_one_process_dies_it_is_named_and_the_others_end(tmp_path: Path) ->
         _, errors = live.communicate(timeout=DEADLINE_SECONDS)
         assert live.returncode == 1
         assert errors.splitlines()[-1] == (
-            "Error: the gateway ended by itself (exit code -9): its last words are above; "
+            "Error: the gateway ended (exit code -9): its last output is above; "
             "the other processes are stopped"
         )
         assert "Gateway listening on" in errors
