@@ -1,8 +1,8 @@
 """A local API Gateway: serves the paths and methods that moto has, with the template's mappings.
 
-moto keeps of a method only where it leads. So its mapping templates, models and responses are those
-of ``infra/aws/api.yaml``; they are rendered by airspeed (Velocity in Python) and Kinesis is moto's.
-What AWS does and this cannot show: its own Velocity and JSONPath, IAM, throttling, the VPC link.
+moto only keeps the integration of a method. Mapping templates, models and responses come from
+``infra/aws/api.yaml``, are rendered by airspeed (Velocity in Python), and go to moto's Kinesis.
+Not covered: AWS's own Velocity and JSONPath, IAM, throttling, the VPC link.
 """
 
 import base64
@@ -28,12 +28,12 @@ Answer = tuple[int, str, dict[str, str]]
 # A request of the tests takes milliseconds; a busy machine may take much longer.
 DEADLINE_SECONDS = 30
 
-# moto learns from it which service is meant, and checks nothing.
+# It tells moto the service; moto does not check it.
 SIGNED = "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/kinesis/aws4_request"
 
 
 class Input:
-    """``$input``: the body, by simple JSONPaths, and the path's parameters."""
+    """``$input``: the body by simple JSONPaths, and the path's parameters."""
 
     def __init__(self, body: Any, params: dict[str, str]) -> None:
         self._body = body
@@ -57,7 +57,7 @@ class Input:
 
 
 class Text(str):
-    """A string with the methods of Java's that the mappings call."""
+    """A string with the Java methods that the mappings call."""
 
     def startsWith(self, start: str) -> bool:
         return self.startswith(start)
@@ -67,7 +67,7 @@ class Text(str):
 
 
 class Map(dict[str, Any]):
-    """An object with the method of Java's that the mappings call."""
+    """An object with the Java method that the mappings call."""
 
     def containsKey(self, key: str) -> bool:
         return key in self
@@ -89,10 +89,10 @@ def _java_bytes(text: str) -> bytes:
 
 
 def _parsed(body: bytes) -> Any:
-    """JSON as Jackson reads it: UTF-8, with or without a mark, and no NaN.
+    """JSON as Jackson parses it: UTF-8, with or without a byte order mark, and no NaN.
 
     Raises:
-        ValueError: it is none, or nested deeper than Jackson goes.
+        ValueError: it is not JSON, or nested deeper than Jackson allows.
     """
     try:
         return _java(json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant))
@@ -113,7 +113,7 @@ def _java(value: Any) -> Any:
 
 
 class Api:
-    """The methods by path, as the stack and the template have them together."""
+    """The methods by path, combined from the stack and the template."""
 
     def __init__(self, deployment: Deployment, gateway: str) -> None:
         self._aws = deployment.endpoint
@@ -140,7 +140,7 @@ class Api:
         assert self.methods == set(self._by_path)
 
     def answer(self, verb: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
-        """What the API answers: status, body, headers."""
+        """The API's answer: status, body, headers."""
         for method, pattern in self.methods:
             names = re.findall(r"\{([^}]+)\}", pattern)
             found = re.fullmatch(re.sub(r"\{[^}]+\}", "([^/]+)", pattern), path)
@@ -183,12 +183,12 @@ class Api:
         params: dict[str, str],
     ) -> Answer:
         integration = properties["Integration"]
-        # Without the header, application/json is meant.
+        # Without the header, API Gateway assumes application/json.
         kind = headers.get("Content-Type", "application/json").partition(";")[0].strip().lower()
         if kind not in integration["RequestTemplates"]:
             return self._own("OtherClientErrors", 415, "UNSUPPORTED_MEDIA_TYPE", kind)
         parsed = None
-        # A mapping that does not look at the body takes any.
+        # A mapping that does not use the body accepts any.
         if "RequestValidatorId" in properties:
             try:
                 parsed = _parsed(body.strip() or b"{}")
@@ -229,14 +229,14 @@ class Api:
         status = status or int(response["StatusCode"])
         return status, text, {"Content-Type": "application/json"} | more
 
-    def _render(self, mapping: dict[str, Any], asked: Input) -> tuple[str, int | None]:
+    def _render(self, mapping: dict[str, Any], body: Input) -> tuple[str, int | None]:
         name, *keys = mapping["Fn::FindInMap"]
         text = self._mappings[name]
         for key in keys:
             text = text[key]
         context = Map({"responseOverride": Map()})
         rendered = airspeed.Template(text).merge(
-            {"input": asked, "util": Util(), "context": context}
+            {"input": body, "util": Util(), "context": context}
         )
         return rendered, context["responseOverride"].get("status")
 
@@ -248,7 +248,7 @@ class Api:
 
 @contextmanager
 def serving(answer: Callable[[str, str, bytes, dict[str, str]], Answer]) -> Iterator[str]:
-    """Serve what is answered to (verb, path, body, headers); yields the URL, with a stage."""
+    """Serve the function's answers to (verb, path, body, headers); yields the URL with a stage."""
     handler = type("Serving", (_Serving,), {"answer": staticmethod(answer)})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True

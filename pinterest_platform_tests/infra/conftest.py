@@ -1,4 +1,4 @@
-"""The templates deployed once, a gateway on what they made, and the API before both."""
+"""The templates, deployed once, with a gateway on their resources and the API in front of it."""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def ask(url: str, verb: str, path: str, body: Any = None, **headers: str) -> req
 
 
 def newest(deployment: Deployment, number: int) -> list[tuple[bytes, str]]:
-    """Data and partition key of the newest records of the pin stream, of whatever shard."""
+    """Data and partition key of the newest records of the pin stream, from all shards."""
     kinesis = client("kinesis", deployment.endpoint)
     name = PIN.rpartition("/")[2]
     records: list[dict[str, Any]] = []
@@ -50,13 +50,13 @@ def deployment() -> Iterator[Deployment]:
 
 @pytest.fixture(scope="module")
 def aws(deployment: Deployment) -> dict[str, str]:
-    """What a process of the platform is given besides the outputs: the way to this AWS."""
+    """The environment of a process besides the outputs: this AWS."""
     return CREDENTIALS | {"AWS_ENDPOINT_URL": deployment.endpoint}
 
 
 @pytest.fixture(scope="module")
 def gateway(deployment: Deployment, aws: dict[str, str]) -> Iterator[Gateway]:
-    # The local AWS asks nobody for rights: the API's role, too, may do everything with streams.
+    # The local AWS checks no rights: the API's role, too, may do everything with streams.
     settings = deployment.environment() | {
         "PINTEREST_GATEWAY_STREAMS": "any",
         "PINTEREST_GATEWAY_TOKEN": TOKEN,
@@ -76,6 +76,6 @@ def api(deployment: Deployment, gateway: Gateway) -> Iterator[str]:
 def environment(
     deployment: Deployment, aws: dict[str, str], api: str, tmp_path: Path
 ) -> dict[str, str]:
-    """The outputs as variables; the API is the local one."""
+    """The outputs as variables, with the local API."""
     home = {"PINTEREST_HOME": str(tmp_path / "home"), "PINTEREST_GATEWAY_TOKEN": TOKEN}
     return deployment.environment() | aws | home | {"PINTEREST_GATEWAY_URL": api}

@@ -1,4 +1,4 @@
-"""The templates of ``infra/aws``: read, and deployed to the local AWS."""
+"""The templates of ``infra/aws``, parsed and deployed to the local AWS."""
 
 import json
 from ast import literal_eval
@@ -14,12 +14,12 @@ FOLDER = Path(__file__).parents[2] / "infra" / "aws"
 README = FOLDER.parent / "README.md"
 PATHS = sorted(FOLDER.glob("*.yaml"))
 
-# moto takes every load balancer for one of HTTP, and refuses a listener of another protocol.
+# moto treats every load balancer as HTTP, and refuses listeners with another protocol.
 REFUSED = {"AWS::ElasticLoadBalancingV2::Listener"}
 
 REGION = CREDENTIALS["AWS_REGION"]
 
-# moto has no MSK, and no Fn::Cidr for a network of its own: its default VPC is taken.
+# moto has no MSK and no Fn::Cidr: the platform is deployed into moto's default VPC.
 PARAMETERS = {
     "Image": "pinterest:test",
     "ClientCidrs": "192.0.2.7/32",
@@ -45,7 +45,7 @@ def resources() -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def statements(resource: dict[str, Any]) -> list[dict[str, Any]]:
-    """All policy statements of a resource, those of who may assume a role among them."""
+    """All policy statements of a resource, with the trust policy of a role."""
     found: list[dict[str, Any]] = []
 
     def look(value: Any) -> None:
@@ -64,10 +64,10 @@ def statements(resource: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 class Deployment:
-    """The root template deployed: each nested stack one of moto's, in the order of their needs.
+    """The deployed root template: each nested stack is a stack in moto, after those that it needs.
 
-    moto makes nested stacks, but knows nothing of their outputs: so what the root template hands
-    from one to the next, and gives out, is worked out here.
+    moto creates nested stacks without outputs: the parameters and outputs of the root template are
+    computed here.
     """
 
     def __init__(self, endpoint: str, *, name: str = "pinterest", **parameters: str) -> None:
@@ -91,7 +91,7 @@ class Deployment:
             self._outputs_of(name)
 
     def environment(self) -> dict[str, str]:
-        """The platform's variables: the outputs whose description is the name of one."""
+        """The platform's variables: the outputs whose description is a variable's name."""
         return {
             output["Description"]: self._value(output["Value"])
             for output in self._root["Outputs"].values()
@@ -100,7 +100,7 @@ class Deployment:
         }
 
     def physical(self, stack: str, name: str) -> str:
-        """What a resource of a nested stack is called in AWS."""
+        """The physical id of a resource of a nested stack."""
         [found] = (
             resource["PhysicalResourceId"]
             for resource in self._summaries(stack)
@@ -109,7 +109,7 @@ class Deployment:
         return str(found)
 
     def made(self) -> set[str]:
-        """The types of all resources that there are."""
+        """The types of all existing resources."""
         return {
             resource["ResourceType"]
             for stack in self._nested
@@ -117,7 +117,7 @@ class Deployment:
         }
 
     def wanted(self) -> set[str]:
-        """The types of all resources that the templates ask for, with these parameters."""
+        """The types of all resources of the templates with these parameters."""
         return {
             resource["Type"]
             for stack in self._nested
@@ -138,8 +138,8 @@ class Deployment:
     def _outputs_of(self, stack: str) -> dict[str, str]:
         resource = self._root["Resources"][stack]
         if stack not in self._nested and self._holds(resource.get("Condition")):
-            asked = resource["Properties"].get("Parameters", {})
-            values = {name: self._value(value) for name, value in asked.items()}
+            parameters = resource["Properties"].get("Parameters", {})
+            values = {name: self._value(value) for name, value in parameters.items()}
             self._cloudformation.create_stack(
                 StackName=f"{self._name}-{stack}",
                 TemplateBody=json.dumps(_acceptable(read(self._template(stack)))),
@@ -158,7 +158,7 @@ class Deployment:
         return self._nested.get(stack, {})
 
     def _store_policies(self, stack: str) -> None:
-        """Store the policies of roles as JSON: moto stores them as Python writes a dict."""
+        """Store the policies of roles as JSON: moto stores the text of a Python dict."""
         iam = client("iam", self.endpoint)
         for resource in self._summaries(stack):
             if resource["ResourceType"] == "AWS::IAM::Role":

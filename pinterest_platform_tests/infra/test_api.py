@@ -1,4 +1,4 @@
-"""The REST API's mappings, executed: they answer what our own gateway answers."""
+"""The REST API's mappings, executed: they give the answers of our gateway."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ OBJECT = {"n": 1, "t": TEXT, "nested": {"a": [1, None, True]}}
 
 @pytest.mark.parametrize("data", [OBJECT, TEXT, "", {}, '{"as": "it is" }'])
 @pytest.mark.parametrize(("name", "key"), [("Data", "PartitionKey"), ("data", "partition-key")])
-def test_a_record_arrives_with_the_bytes_that_the_gateway_makes(
+def test_a_record_arrives_with_the_same_bytes_as_through_the_gateway(
     deployment: Deployment, gateway: Gateway, api: str, data: Any, name: str, key: str
 ) -> None:
     body = {"StreamName": "streaming-pinterest-pin", name: data, key: 'k"é'}
@@ -39,7 +39,7 @@ def test_records_arrive_in_order_under_both_spellings(
         landed = []
         for url in (gateway.url, api):
             answer = ask(url, "PUT", f"{PIN}/records", {spelling: records})
-            # moto leaves out what AWS always says; the gateway adds it.
+            # moto leaves out this field, which AWS always has; the gateway adds it.
             assert (answer.status_code, answer.json().get("FailedRecordCount", 0)) == (200, 0)
             assert len(answer.json()["Records"]) == 3
             landed.append(newest(deployment, 3))
@@ -63,9 +63,7 @@ def test_a_stream_is_created_listed_described_and_deleted(gateway: Gateway, api:
 
 
 @pytest.mark.parametrize("verb", ["GET", "DELETE"])
-def test_a_stream_that_is_not_there_is_404_as_the_gateway_says_it(
-    gateway: Gateway, api: str, verb: str
-) -> None:
+def test_a_missing_stream_is_the_404_of_the_gateway(gateway: Gateway, api: str, verb: str) -> None:
     answers = [ask(url, verb, "/streams/missing") for url in (gateway.url, api)]
     assert [answer.status_code for answer in answers] == [404, 404]
     assert answers[0].json() == answers[1].json()
@@ -86,7 +84,7 @@ def test_a_stream_that_is_not_there_is_404_as_the_gateway_says_it(
         ("POST", "/streams/streaming-pinterest-bad", {"Shards": 1}),
     ],
 )
-def test_what_the_gateway_refuses_the_api_refuses(
+def test_the_api_refuses_what_the_gateway_refuses(
     gateway: Gateway, api: str, verb: str, path: str, body: Any
 ) -> None:
     answers = [ask(url, verb, path, body) for url in (gateway.url, api)]
@@ -94,13 +92,13 @@ def test_what_the_gateway_refuses_the_api_refuses(
     assert {answer.json()["__type"] for answer in answers} == {"ValidationException"}
 
 
-def test_the_token_comes_through_the_api(gateway: Gateway, api: str) -> None:
+def test_the_api_passes_the_token_on(gateway: Gateway, api: str) -> None:
     for token, status in ((TOKEN, 200), ("other", 401)):
         for url in (gateway.url, api):
             assert ask(url, "GET", "/topics", **{"x-api-key": token}).status_code == status
 
 
-def test_topics_are_the_gateways(gateway: Gateway, api: str) -> None:
+def test_the_api_passes_topics_on_to_the_gateway(gateway: Gateway, api: str) -> None:
     for path in ("/topics", "/topics/pinterest.pin", "/topics/missing"):
         answers = [ask(url, "GET", path) for url in (gateway.url, api)]
         assert answers[0].status_code == answers[1].status_code

@@ -1,4 +1,4 @@
-"""What the templates make, in the local AWS: used by the platform as a person would use it."""
+"""The resources of the templates in the local AWS, used by the platform."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from pinterest_platform_tests.process import Pinterest
 
 POSTS = 5
 
-# What moto does not make of what is asked for: when it learns one of them, test it here.
+# Resources that moto does not create: when it learns one of them, test it here.
 NOT_MADE = {
     "AWS::ApiGateway::GatewayResponse",
     "AWS::ApiGateway::Model",
@@ -33,7 +33,7 @@ def pinterest(environment: dict[str, str]) -> Pinterest:
     return Pinterest(Path(environment["PINTEREST_HOME"]), **environment)
 
 
-def test_all_is_made_that_moto_can_make(deployment: Deployment) -> None:
+def test_moto_creates_all_resources_that_it_knows(deployment: Deployment) -> None:
     assert deployment.wanted() - deployment.made() == NOT_MADE
 
 
@@ -90,7 +90,7 @@ def test_with_kafka_its_settings_are_outputs_and_the_sink_is_a_service(
 def test_the_gateway_has_its_token_from_a_secret_and_the_balancers_name(
     deployment: Deployment,
 ) -> None:
-    # moto's CloudFormation makes no secrets.
+    # moto's CloudFormation does not create secrets.
     resources = read("gateway")["Resources"]
     assert resources["Token"]["Properties"]["Name"] == {"Fn::Sub": "${Id}-gateway-token"}
     [template] = resources["GatewayTask"]["Properties"]["ContainerDefinitions"]
@@ -108,7 +108,7 @@ def test_the_gateway_has_its_token_from_a_secret_and_the_balancers_name(
 
 
 @pytest.mark.parametrize(("stack", "role"), [("Gateway", "ExecutionRole"), ("Access", "Emulator")])
-def test_the_token_is_read_by_who_sends_and_who_checks_it(
+def test_the_roles_that_send_or_check_the_token_may_read_it(
     deployment: Deployment, stack: str, role: str
 ) -> None:
     iam = client("iam", deployment.endpoint)

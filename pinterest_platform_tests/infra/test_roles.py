@@ -1,7 +1,7 @@
-"""Each role under moto's own evaluation of policies: it can do its work, and nothing besides.
+"""Each role under moto's evaluation of policies: it can do its work and nothing else.
 
-moto looks at actions and, of S3, at resources; not at conditions. So of Kinesis it is asked for the
-actions here, and which streams a policy is for is asked of its evaluation of one policy.
+moto checks actions, for S3 also resources, and no conditions. So its server checks actions of
+Kinesis here, and its evaluation of a single policy checks the streams.
 """
 
 import json
@@ -26,7 +26,7 @@ from pinterest_platform_tests.process import Pinterest
 
 @contextmanager
 def acting_as(deployment: Deployment, stack: str, role: str) -> Iterator[dict[str, str]]:
-    """The environment of who has assumed a role, while policies are enforced."""
+    """The environment of an assumed role, while policies are enforced."""
     named = deployment.physical(stack, role)
     arn = client("iam", deployment.endpoint).get_role(RoleName=named)["Role"]["Arn"]
     narrow = _policies(deployment, named)
@@ -61,7 +61,7 @@ def _store(deployment: Deployment, role: str, policies: dict[str, Any]) -> None:
 
 
 def _for_all_streams(policies: dict[str, Any]) -> dict[str, Any]:
-    """For moto, which asks whether an action of Kinesis is allowed on all resources."""
+    """For moto, which checks an action of Kinesis against all resources."""
     wide = deepcopy(policies)
     for document in wide.values():
         for statement in document["Statement"]:
@@ -90,9 +90,9 @@ def as_client(service: str, environment: dict[str, str]) -> Any:
     )
 
 
-def is_denied(action: Callable[..., Any], **asked: Any) -> bool:
+def is_denied(action: Callable[..., Any], **parameters: Any) -> bool:
     try:
-        action(**asked)
+        action(**parameters)
     except ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         if status != 403:
@@ -108,7 +108,7 @@ def places(deployment: Deployment) -> dict[str, str]:
     }
 
 
-def test_the_gateway_lands_posts_and_can_delete_nothing(
+def test_the_gateway_writes_landing_objects_and_cannot_delete_any(
     deployment: Deployment, places: dict[str, str]
 ) -> None:
     settings = deployment.environment()
@@ -144,7 +144,7 @@ def test_the_gateway_lands_posts_and_can_delete_nothing(
 def test_a_role_has_its_own_streams_and_no_others(
     deployment: Deployment, stack: str, role: str, allowed: set[str]
 ) -> None:
-    asked = {"PutRecord", "PutRecords", "GetRecords", "MergeShards", "DeleteStream"} | allowed
+    actions = {"PutRecord", "PutRecords", "GetRecords", "MergeShards", "DeleteStream"} | allowed
     for stream, expected in (
         ("streaming-pinterest-pin", allowed),
         ("streaming-pinterest-user", allowed),
@@ -152,11 +152,13 @@ def test_a_role_has_its_own_streams_and_no_others(
         ("others", set()),
     ):
         assert {
-            action for action in asked if permits(deployment, stack, role, action, stream)
+            action for action in actions if permits(deployment, stack, role, action, stream)
         } == expected
 
 
-def test_the_emulator_sees_streams_and_writes_none(deployment: Deployment, tmp_path: Path) -> None:
+def test_the_emulator_may_list_streams_but_not_write_to_them(
+    deployment: Deployment, tmp_path: Path
+) -> None:
     with acting_as(deployment, "Access", "Emulator") as role:
         pinterest = Pinterest(tmp_path / "home", **deployment.environment() | role)
         listed = pinterest("streams", "list")
@@ -166,7 +168,7 @@ def test_the_emulator_sees_streams_and_writes_none(deployment: Deployment, tmp_p
         assert is_denied(kinesis.put_record, StreamName="streaming-pinterest-pin", **record)
 
 
-def test_dagster_makes_the_tables_and_cannot_touch_what_arrived(
+def test_dagster_builds_the_tables_and_cannot_change_landing_objects(
     deployment: Deployment, places: dict[str, str], tmp_path: Path
 ) -> None:
     s3 = client("s3", deployment.endpoint)

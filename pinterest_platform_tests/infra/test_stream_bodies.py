@@ -16,7 +16,7 @@ from pinterest_platform_tests.local_aws import client
 POST = {"index": 7, "title": "émoji 👩‍🎨", "tags": ["a", None, True, {"n": 1.5}]}
 COMPACT = json.dumps(POST, ensure_ascii=False, separators=(",", ":")).encode()
 
-# name: (record, data and partition key that reach Kinesis; None where the record is refused)
+# name: (record, data and partition key that reach Kinesis; None if the record is refused)
 RECORDS: dict[str, tuple[Any, tuple[bytes, str] | None]] = {
     "an object": ({"Data": POST, "PartitionKey": "k"}, (COMPACT, "k")),
     "AWS's spelling": ({"data": POST, "partition-key": "k"}, (COMPACT, "k")),
@@ -111,7 +111,7 @@ RECORDS: dict[str, tuple[Any, tuple[bytes, str] | None]] = {
     "null instead of an object": (None, None),
 }
 
-# Bodies that are no JSON, or JSON in another dress.
+# Bodies that are not JSON, or JSON in another encoding.
 BODIES: dict[str, tuple[bytes, tuple[bytes, str] | None]] = {
     "an empty body": (b"", None),
     "blanks": (b" \n", None),
@@ -139,7 +139,7 @@ BODIES: dict[str, tuple[bytes, tuple[bytes, str] | None]] = {
     ),
 }
 
-# name: (body of /records, how many records reach Kinesis; 0 where the body is refused)
+# name: (body of /records, how many records reach Kinesis; 0 if the body is refused)
 LISTS: dict[str, tuple[Any, int]] = {
     "no list": ({}, 0),
     "an empty list": ({"records": []}, 0),
@@ -254,7 +254,7 @@ def test_a_record_that_is_too_long_is_refused_as_by_kinesis(gateway: Gateway, ap
     body = {"Data": "x" * 1_048_576, "PartitionKey": "k"}
 
     assert ask(gateway.url, "PUT", f"{PIN}/record", body).status_code == 400
-    # moto checks the length of the records of a list only.
+    # moto checks only the length of records in a list.
     assert send(gateway, api, "PUT", f"{PIN}/records", {"records": [body]}) == [400, 400]
 
 

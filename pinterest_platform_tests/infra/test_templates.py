@@ -1,4 +1,4 @@
-"""What holds of every template: it is valid, says why, and gives no more rights than it says."""
+"""Every template is valid, explains its resources, and grants no unexplained rights."""
 
 import json
 import re
@@ -36,9 +36,7 @@ def test_cfn_lint_would_find_a_mistake(tmp_path: Path) -> None:
     resources(),
     ids=lambda part: part if isinstance(part, str) else "",
 )
-def test_every_resource_says_why_it_is_there(
-    template: str, name: str, resource: dict[str, Any]
-) -> None:
+def test_every_resource_has_a_reason(template: str, name: str, resource: dict[str, Any]) -> None:
     assert len(resource.get("Metadata", {}).get("Why", "")) > 15
 
 
@@ -78,8 +76,8 @@ def test_data_outlives_the_stack() -> None:
             assert resource.get("UpdateReplacePolicy") in {"Retain", "Snapshot"}, (template, name)
 
 
-def test_buckets_are_closed_keep_old_versions_and_want_tls() -> None:
-    # moto makes a bucket without these.
+def test_buckets_are_private_keep_old_versions_and_require_tls() -> None:
+    # moto creates a bucket without these.
     stored = read("storage")["Resources"]
     for name in ("Landing", "Lake", "ComputeLogs"):
         bucket = stored[name]["Properties"]
@@ -97,18 +95,18 @@ def test_landing_objects_never_expire() -> None:
 
 
 def test_the_connector_writes_the_layout_of_the_landing_objects() -> None:
-    asked = read("connect")["Resources"]["Connector"]["Properties"]["ConnectorConfiguration"]
-    assert asked["topics.dir"] == "topics"
-    assert asked["file.delim"] == "+"
-    assert asked["filename.offset.zero.pad.width"] == "10"
-    assert asked["format.bytearray.extension"] == ".json"
-    assert asked["format.class"].endswith("ByteArrayFormat")
-    assert asked["value.converter"].endswith("ByteArrayConverter")
-    assert asked["s3.compression.type"] == "none"
-    assert asked["timezone"] == "UTC"
+    connector = read("connect")["Resources"]["Connector"]["Properties"]["ConnectorConfiguration"]
+    assert connector["topics.dir"] == "topics"
+    assert connector["file.delim"] == "+"
+    assert connector["filename.offset.zero.pad.width"] == "10"
+    assert connector["format.bytearray.extension"] == ".json"
+    assert connector["format.class"].endswith("ByteArrayFormat")
+    assert connector["value.converter"].endswith("ByteArrayConverter")
+    assert connector["s3.compression.type"] == "none"
+    assert connector["timezone"] == "UTC"
 
 
-def test_the_templates_hold_no_account_and_use_no_yaml_that_cloudformation_lacks() -> None:
+def test_the_templates_have_no_account_and_only_yaml_that_cloudformation_knows() -> None:
     for path in PATHS:
         text = path.read_text()
         assert not re.search(r"\b\d{12}\b", text), path
@@ -123,6 +121,6 @@ def test_the_readme_names_every_template() -> None:
 
 
 def _problems(path: Path) -> list[str]:
-    # W3002: `aws cloudformation package` is how these templates are deployed.
+    # W3002: these templates are deployed with `aws cloudformation package`.
     config = ConfigMixIn(templates=[str(path)], ignore_checks=["W3002"])
     return [str(match) for match in Runner(config).run()]
