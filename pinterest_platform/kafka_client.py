@@ -159,7 +159,7 @@ class Brokers:
                 return
             brokers = json.loads(text)["brokers"].values()
             connected = {broker["nodename"] for broker in brokers if broker["state"] == "UP"}
-            for address in connected.intersection(self._outages):
+            for address in [address for address in self._outages if address in connected]:
                 self._outages.pop(address).end()
             if connected and self._failing <= connected and not self._request_failed:
                 self._requests.end()
