@@ -27,9 +27,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# `make lock UPGRADE=--upgrade` takes the newest versions.
 lock: $(INSTALLED)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header -q -o requirements.lock
+		--generate-hashes --no-emit-index-url --no-header -q $(UPGRADE) -o requirements.lock
 
 setup: $(INSTALLED)
 

@@ -2,8 +2,6 @@
 
 import itertools
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +14,6 @@ import requests
 
 from pinterest_platform import local_aws
 from pinterest_platform.environment import replaced
-from pinterest_platform.errors import PlatformError
 from pinterest_platform_tests.local_aws import client, running_moto
 
 DEADLINE_SECONDS = 30
@@ -248,18 +245,3 @@ def test_it_replaces_the_users_own_aws(monkeypatch: pytest.MonkeyPatch) -> None:
         assert os.environ["AWS_PROFILE"] == "mine"
         # Requests leave no line.
         assert aws.process.output().count("\n") == 1
-
-
-def test_without_moto_the_error_says_what_to_install() -> None:
-    program = (
-        "import sys; sys.modules['moto'] = None\n"
-        "from pinterest_platform import local_aws\n"
-        "with local_aws.running(): pass"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
-    assert done.stderr.splitlines()[-1] == (
-        f"{PlatformError.__module__}.PlatformError: the local AWS needs moto, which is not "
-        "installed: pip install 'pinterest_platform[local-aws]'"
-    )

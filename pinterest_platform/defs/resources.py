@@ -12,7 +12,6 @@ from typing_extensions import override
 from pinterest_platform.build.request import Outcome, Places, Request
 from pinterest_platform.engines.databricks.messages import Access
 from pinterest_platform.engines.engine import Engine
-from pinterest_platform.errors import PlatformError
 from pinterest_platform.places import places_of
 from pinterest_platform.settings import Settings
 
@@ -102,17 +101,10 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return self._engine.build(context, request)
 
     def _on_databricks(self, places: Places) -> "DatabricksEngine":
-        try:
-            # 4 s of imports, and an extra, that no other engine needs.
-            from pinterest_platform.engines.databricks.compute import Compute  # noqa: PLC0415
-            from pinterest_platform.engines.databricks.engine import (  # noqa: PLC0415
-                DatabricksEngine,
-            )
-        except ImportError:
-            raise PlatformError(
-                "the engine databricks needs dagster-databricks: "
-                "pip install 'pinterest_platform[databricks]'"
-            ) from None
+        # 4 s of imports that no other engine needs.
+        from pinterest_platform.engines.databricks.compute import Compute  # noqa: PLC0415
+        from pinterest_platform.engines.databricks.engine import DatabricksEngine  # noqa: PLC0415
+
         chosen = self.databricks
         compute = Compute(
             chosen.compute,

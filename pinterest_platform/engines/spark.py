@@ -49,14 +49,9 @@ def spark_session(on_s3: bool) -> Iterator[SparkSession]:
         PlatformError: there is no Java that Spark runs on, or no way to Maven Central.
     """
     _require_java()
-    try:
-        # 2 s of imports, and an extra, that no other engine needs.
-        from dagster_pyspark import LazyPySparkResource  # noqa: PLC0415
-    except ImportError:
-        raise PlatformError(
-            "the engine spark needs dagster-pyspark: pip install 'pinterest_platform[spark]', or "
-            "choose another with PINTEREST_ENGINE"
-        ) from None
+    # 2 s of imports that no other engine needs.
+    from dagster_pyspark import LazyPySparkResource  # noqa: PLC0415
+
     # What it logs comes with the error, too.
     PySparkLogger.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     # Spark's own setting does not reach the processes that plan Python data sources.

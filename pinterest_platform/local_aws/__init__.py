@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from pinterest_platform import processes
@@ -18,9 +17,6 @@ from pinterest_platform.gateway.stream_client import Kinesis
 from pinterest_platform.settings import Settings
 
 REGION = "us-east-1"
-
-# What the server imports from the optional dependencies.
-_MODULES = ("moto", "flask", "flask_cors", "werkzeug")
 
 
 @dataclass(frozen=True)
@@ -64,13 +60,8 @@ def running(log: Path | None = None) -> Iterator[LocalAws]:
         log: the file for its output, which is errors only.
 
     Raises:
-        PlatformError: moto is not installed, or does not start.
+        PlatformError: it does not start.
     """
-    if any(find_spec(module) is None for module in _MODULES):
-        raise PlatformError(
-            "the local AWS needs moto, which is not installed: "
-            "pip install 'pinterest_platform[local-aws]'"
-        )
     with processes.running(
         "the local AWS",
         "pinterest_platform.local_aws",

@@ -15,7 +15,7 @@ print(json.dumps(sorted(sys.modules)))
 
 
 def test_the_code_location_imports_no_engine_that_is_not_chosen(tmp_path: Path) -> None:
-    """Each is seconds of imports, and an extra that may be missing."""
+    """Each is seconds of imports."""
     ended = Pinterest(tmp_path / "home").run(sys.executable, "-c", LOAD)
 
     assert ended.returncode == 0, ended.stderr
