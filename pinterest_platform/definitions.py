@@ -1,9 +1,11 @@
 """The entry: what Dagster loads."""
 
+import warnings
 from pathlib import Path
 
 import dagster as dg
 
+import pinterest_platform.defs
 from pinterest_platform.defs.resources import EngineResource
 from pinterest_platform.environment import forget_users_of_endpoints, reach_this_machine_directly
 from pinterest_platform.executor import in_process_executor
@@ -16,10 +18,20 @@ def defs() -> dg.Definitions:
     reach_this_machine_directly()
     forget_users_of_endpoints()
     return dg.Definitions.merge(
-        dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
+        _of_the_folder(),
         dg.Definitions(
             resources={"engine": EngineResource.of(load())},
             # A step is an engine session's work; a process for each would start an engine each.
             executor=in_process_executor,
         ),
     )
+
+
+def _of_the_folder() -> dg.Definitions:
+    """As ``dg.load_from_defs_folder``, which needs a pyproject.toml that no wheel installs."""
+    with warnings.catch_warnings():
+        for category in (dg.BetaWarning, dg.PreviewWarning):
+            warnings.simplefilter("ignore", category)
+        return dg.ComponentTree.from_module(
+            defs_module=pinterest_platform.defs, project_root=Path(__file__).parent
+        ).build_defs()

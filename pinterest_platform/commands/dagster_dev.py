@@ -9,10 +9,14 @@ from pinterest_platform.errors import PlatformError
 
 HOST = "127.0.0.1"
 
+# It names the code location: under another name, which `dagster dev -m` would give, the sensors
+# would lose their cursors.
+WORKSPACE = Path(pinterest_platform.__file__).with_name("workspace.yaml")
+
 
 def dagster_dev(port: int) -> list[str]:
     """The module and the arguments that serve the UI, the daemon and the code location."""
-    return ["dagster", "dev", "-w", str(_workspace()), "-h", HOST, "-p", str(port)]
+    return ["dagster", "dev", "-w", str(WORKSPACE), "-h", HOST, "-p", str(port)]
 
 
 def check_free(port: int) -> None:
@@ -26,24 +30,9 @@ def check_free(port: int) -> None:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PlatformError(
-                f"port {port} of {HOST} is in use: stop what listens there (make ui?), or choose "
-                "another with --port (make live PORT=...)"
+                f"port {port} of {HOST} is in use: stop what listens there (another UI?), or "
+                "choose another with --port"
             ) from None
         raise PlatformError(
             f"cannot listen on {HOST}, port {port} ({error.strerror}): choose another with --port"
         ) from None
-
-
-def _workspace() -> Path:
-    """The workspace of the checkout, wherever the command is started.
-
-    It names the code location; under another name (``dagster dev -m ...`` would give it one) the
-    sensors would have other cursors than in ``make ui``, and begin anew.
-    """
-    workspace = Path(pinterest_platform.__file__).parents[1] / "workspace.yaml"
-    if not workspace.is_file():
-        raise PlatformError(
-            f"there is no {workspace}: the UI needs a checkout of the project, where "
-            "`make ui` and `make live` start it"
-        )
-    return workspace

@@ -1,11 +1,13 @@
 """``pinterest demo``: the whole way of the data on this machine, with nothing set up."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 import click
@@ -77,22 +79,24 @@ def _demo(settings: Settings, console: Console) -> None:
     ):
         days = runs.stale(settings, instance).days or [datetime.now(UTC).date()]
         if not materialise(instance, runs.selected(None), days, console):
-            raise PlatformError("the demo's run failed: what it said is above, or in `make ui`")
+            raise PlatformError("the demo's run failed: its errors are above, or in `pinterest ui`")
     with _timed("read the results", stages, console):
         _show_results(settings, console)
     console.print("[bold]Time of each stage[/]")
     for stage, seconds in stages.items():
         console.print(f"  {stage:<26} {seconds:>6.1f} s")
     batch, stream = (_posts(channel) for channel in ("batch", "stream"))
+    # The virtual environment need not be active.
+    program = Path(sys.executable).with_name("pinterest")
     console.print(
         f"""
 [bold]{records:,} records were posted, and the eleven tables are made.[/]
 {batch:,} posts went through the topics, {stream:,} through the Kinesis streams. What to do next:
-  make ui                                  the asset graph, at http://127.0.0.1:3000
-  make live                                the same, with posts that keep coming
+  pinterest ui                             the asset graph, at http://127.0.0.1:3000
+  pinterest live                           the same, with posts that keep coming
   pinterest query "SELECT * FROM cleaned.quarantine"
   pinterest gateway & pinterest emulate batch --posts 100; pinterest run
-The command is .venv/bin/pinterest; all data is in {escape(str(settings.home))}."""
+The command is {escape(str(program))}; all data is in {escape(str(settings.home))}."""
     )
 
 

@@ -74,7 +74,7 @@ def test_the_demo_makes_and_prints_the_eleven_tables_from_all_that_it_sent(
     assert sorted(made["ind"].to_pylist()) == sorted(sent)
     assert "2,200 posts went through the topics, 300 through the Kinesis streams" in shown.stdout
     assert "Time of each stage" in shown.stdout
-    assert "make ui" in shown.stdout
+    assert "pinterest ui" in shown.stdout
 
     made_first = outputs(pinterest)
     # The local AWS forgot its streams: they are made again, and begin anew.

@@ -122,8 +122,8 @@ def test_a_port_in_use_is_said_before_anything_starts(tmp_path: Path) -> None:
         done = pinterest("live", "--port", str(port))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        f"Error: port {port} of 127.0.0.1 is in use: stop what listens there (make ui?), or "
-        "choose another with --port (make live PORT=...)\n"
+        f"Error: port {port} of 127.0.0.1 is in use: stop what listens there (another UI?), or "
+        "choose another with --port\n"
     )
     assert not pinterest.home.exists()
 
