@@ -150,6 +150,8 @@ class Settings(BaseSettings):
     kafka_ca: LocalPath | None = None
     db_url: str = ""
     db_creds: LocalPath | None = None
+    # The name or ARN of a secret in AWS Secrets Manager; "!" is in the names that RDS gives.
+    db_secret: Annotated[str, Field(pattern=r"^(arn:[a-z0-9:-]+:)?[A-Za-z0-9/_+=.@!-]*$")] = ""
     # The certificates of the authority that signed the database server's: then only that server's
     # own is taken. Without it TLS is used where the server offers it, and nobody is sure with whom.
     db_ca: LocalPath | None = None

@@ -67,6 +67,11 @@ def _start(
 ) -> list[processes.Process]:
     """Start all processes; the stack ends them in reverse order."""
     settings = load()
+    if settings.db_secret:
+        raise PlatformError(
+            "PINTEREST_DB_SECRET is in AWS, but this command brings an AWS of its own: unset it, "
+            "and set PINTEREST_DB_HOST, _PORT, _USER, _PASSWORD and _DATABASE instead"
+        )
     _seed(settings)
     logs = settings.home / "live"
     logs.mkdir(parents=True, exist_ok=True)

@@ -1,17 +1,35 @@
-"""The credentials of the source database: a YAML file, overridden by the environment."""
+"""The credentials of the source database: a YAML file or a secret of AWS Secrets Manager.
+
+The environment wins over both. How a secret is read from AWS lives in ``secret``.
+"""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import yaml
 from sqlalchemy import URL
 
+from pinterest_platform.emulator.secret import read_secret
 from pinterest_platform.errors import PlatformError
 
 # Key of the file -> the environment variable that overrides it. The prefix is needed: every shell
 # sets USER.
 VARIABLES = {key: f"PINTEREST_DB_{key}" for key in ("HOST", "USER", "PASSWORD", "DATABASE", "PORT")}
+
+# The same in the JSON that RDS writes into a secret.
+SECRET_KEYS = {
+    "HOST": "host",
+    "USER": "username",
+    "PASSWORD": "password",
+    "DATABASE": "dbname",
+    "PORT": "port",
+}
+
+# What else RDS and its rotation write, by the reference of Secrets Manager's JSON structure.
+_OTHER_SECRET_KEYS = ("engine", "dbInstanceIdentifier", "dbClusterIdentifier", "masterarn")
+
+_SECRET_ENGINES = ("mysql", "mariadb")
 
 # Only text of this form is shown as a key: anything else may be a value.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
@@ -29,14 +47,49 @@ def load_credentials(file: Path | None, environ: Mapping[str, str]) -> URL:
     """
     origin = f"the credentials file {file}" if file else "the environment"
     given = _read(file, origin) if file else {}
+    return _mysql_url(given, origin, {key: key for key in VARIABLES}, environ)
+
+
+def load_secret(secret: str, region: str, environ: Mapping[str, str]) -> URL:
+    """Read a secret with the JSON that RDS writes as a MySQL URL.
+
+    Args:
+        secret: its name or ARN. Its keys are username, password, host, port, dbname and engine; a
+            secret that RDS manages has only the first two.
+        region: of a secret given by its name; without one, what AWS's own configuration says.
+        environ: PINTEREST_DB_HOST, _USER, _PASSWORD, _DATABASE and _PORT win over the secret.
+
+    Raises:
+        PlatformError: names the secret and the key, never a value.
+    """
+    origin = f"the secret {secret}"
+    content = read_secret(secret, region)
+    known = (*SECRET_KEYS.values(), *_OTHER_SECRET_KEYS)
+    _reject_unknown(content, known, origin)
+    if content.get("engine", "mysql") not in _SECRET_ENGINES:
+        raise PlatformError(
+            f"engine in {origin} is not {' or '.join(_SECRET_ENGINES)}: choose the secret of a "
+            "MySQL or MariaDB database"
+        )
+    given = {key: content[name] for key, name in SECRET_KEYS.items() if name in content}
+    return _mysql_url(given, origin, SECRET_KEYS, environ)
+
+
+def _mysql_url(
+    given: Mapping[str, object],
+    origin: str,
+    names: Mapping[str, str],
+    environ: Mapping[str, str],
+) -> URL:
+    """The URL of what ``origin`` gives; ``names`` are the keys as they are written there."""
     overrides = {key: environ[name] for key, name in VARIABLES.items() if name in environ}
-    values = given | overrides
+    values = {**given, **overrides}
     for key, name in VARIABLES.items():
         if values.get(key) is None:
-            raise PlatformError(f"{origin} does not give {key}: add it, or set {name}")
+            raise PlatformError(f"{origin} does not give {names[key]}: add it, or set {name}")
 
     def source(key: str) -> str:
-        return VARIABLES[key] if key in overrides else f"{key} in {origin}"
+        return VARIABLES[key] if key in overrides else f"{names[key]} in {origin}"
 
     for key in ("HOST", "USER", "PASSWORD", "DATABASE"):
         if not isinstance(values[key], str):
@@ -71,15 +124,19 @@ def _read(file: Path, origin: str) -> dict[str, object]:
         raise PlatformError(f"{origin} is not YAML: write one KEY: value a line") from None
     if not isinstance(content, dict):
         raise PlatformError(f"{origin} is not a mapping: write one KEY: value a line")
+    _reject_unknown(content, VARIABLES, origin)
+    return content
+
+
+def _reject_unknown(content: Iterable[object], known: Collection[str], origin: str) -> None:
     for key in content:
-        if key not in VARIABLES:
+        if key not in known:
             named = (
                 f"the unknown key {key}"
                 if isinstance(key, str) and _NAME.fullmatch(key)
                 else "a line that is not a key"
             )
-            raise PlatformError(f"{origin} has {named}: the keys are {', '.join(VARIABLES)}")
-    return content
+            raise PlatformError(f"{origin} has {named}: the keys are {', '.join(known)}")
 
 
 def _port(value: object, source: str) -> int:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from pinterest_platform.emulator.credentials import VARIABLES, load_credentials
+from pinterest_platform.emulator.credentials import VARIABLES, load_credentials, load_secret
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.kinds import KINDS
 from pinterest_platform.settings import Settings
@@ -103,12 +103,12 @@ def open_source(
     """The engine of the source database, which is not connected yet.
 
     The first of these counts: ``url``, PINTEREST_DB_URL, a credentials file (``creds`` or
-    PINTEREST_DB_CREDS), the variables PINTEREST_DB_HOST, _USER, _PASSWORD, _DATABASE and _PORT, the
-    SQLite file of the settings. ``creds`` together with a URL is an error: commands that replace
-    tables must not guess the database.
+    PINTEREST_DB_CREDS) or the secret PINTEREST_DB_SECRET, the variables PINTEREST_DB_HOST, _USER,
+    _PASSWORD, _DATABASE and _PORT, the SQLite file of the settings. ``creds`` together with a URL
+    is an error: commands that replace tables must not guess the database.
 
     Args:
-        settings: ``db_url``, ``db_creds``, ``db_ca`` and ``source_db``.
+        settings: ``db_*``, ``aws_region`` and ``source_db``.
         environ: with PINTEREST_DB_*.
         url: a SQLAlchemy URL; ``mysql://`` means PyMySQL.
         creds: a credentials file, see ``load_credentials``.
@@ -123,6 +123,14 @@ def open_source(
         return _engine(_parse(url, "--url"), settings.db_ca)
     if settings.db_url:
         return _engine(_parse(settings.db_url, "PINTEREST_DB_URL"), settings.db_ca)
+    if settings.db_secret and not creds:
+        if settings.db_creds:
+            raise PlatformError(
+                "PINTEREST_DB_CREDS and PINTEREST_DB_SECRET both name a database: leave one of the "
+                "two out"
+            )
+        secret = load_secret(settings.db_secret, settings.aws_region, environ)
+        return _engine(secret, settings.db_ca)
     file = (creds.expanduser() if creds else None) or settings.db_creds
     if file or any(environ.get(name) is not None for name in VARIABLES.values()):
         return _engine(load_credentials(file, environ), settings.db_ca)
