@@ -17,7 +17,7 @@ from pinterest_platform.engines.databricks.compute import ENVIRONMENT_VERSION
 from pinterest_platform.engines.databricks.task import PARSER
 from pinterest_platform.engines.databricks.wheel import task_wheel
 
-BUNDLE = Path(__file__).parents[2] / "infra" / "databricks" / "databricks.yml"
+BUNDLE = Path(__file__).parents[3] / "infra" / "databricks" / "databricks.yml"
 
 
 @pytest.fixture(scope="module")
