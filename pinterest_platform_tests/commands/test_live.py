@@ -115,6 +115,14 @@ def test_when_one_process_dies_it_is_named_and_the_others_end(tmp_path: Path) ->
         assert not [command for pid, command in family.items() if is_alive(pid)]
 
 
+def test_a_secret_of_aws_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    pinterest = Pinterest(tmp_path / "home", PINTEREST_DB_SECRET="pins")
+    done = pinterest("live", "--port", str(free_port()))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: PINTEREST_DB_SECRET is in AWS")
+    assert not pinterest.home.exists()
+
+
 def test_a_port_in_use_is_said_before_anything_starts(tmp_path: Path) -> None:
     pinterest = Pinterest(tmp_path / "home")
     with socket.create_server(("127.0.0.1", 0)) as server:
