@@ -1,4 +1,4 @@
-# `make demo` and `make test` do their own set-up. PYTHON names the interpreter (3.11 to 3.13).
+# `make demo`, `make test` and `make check` do their own set-up. PYTHON names the interpreter (3.11 to 3.13).
 
 PYTHON ?= python3
 PORT ?= 3000
@@ -8,13 +8,17 @@ INSTALLED := .venv/installed
 # With it every Dagster process compiles all of its imports again, which costs seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test ui live lint lock clean setup servers
+.PHONY: demo test check ui live lint lock clean setup servers
 
 demo: $(INSTALLED)
 	$(BIN)/pinterest demo
 
 test: lint servers
 	$(BIN)/pytest -q -n 2 --dist loadfile
+
+# Without the tests that start processes of their own (pinterest_platform_tests/conftest.py).
+check: lint
+	$(BIN)/pytest -q -n 2 --dist worksteal -m "not server"
 
 ui: $(INSTALLED)
 	@exec $(BIN)/pinterest ui --port $(PORT) $(if $(SHARED_SAIL),--shared-sail)

@@ -1,8 +1,11 @@
 """What all tests share: one Sail session, and an environment without settings of the caller's."""
 
 import os
+import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from pyspark.sql import SparkSession
@@ -12,6 +15,37 @@ from pinterest_platform.environment import reach_this_machine_directly
 
 # The servers of the tests, too, are on this machine, whatever proxy there is.
 reach_this_machine_directly()
+
+# Modules with which a test starts a process of its own: a server, or the command.
+_STARTERS = {"subprocess", "pinterest_platform.local_aws", "pinterest_platform.processes"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start processes as ``server``: `make check` leaves them out.
+
+    What counts is what the module of the test, and those of its fixtures, import.
+    """
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        fixtures = [found[-1] for found in item._fixtureinfo.name2fixturedefs.values()]
+        modules = {item.module.__name__, *(fixture.func.__module__ for fixture in fixtures)}
+        if any(map(_starts_processes, modules)):
+            item.add_marker(pytest.mark.server)
+
+
+@cache
+def _starts_processes(module: str) -> bool:
+    imported = _imported_by(module)
+    tests = {name for name in imported if name.startswith(__package__)}
+    return not imported.isdisjoint(_STARTERS) or any(map(_starts_processes, tests - {module}))
+
+
+def _imported_by(module: str) -> set[str]:
+    """The modules that a module has, or has something of."""
+    return {
+        value.__name__ if isinstance(value, ModuleType) else str(getattr(value, "__module__", ""))
+        for value in vars(sys.modules[module]).values()
+    } & set(sys.modules) - {module}
 
 
 @pytest.fixture(scope="session")
