@@ -37,6 +37,9 @@ _STORAGE_ERRORS = {
     errno.EIO,
 }
 
+_LAUNCHER_BEFORE = b"module: pinterest_platform.launcher"
+_LAUNCHER = b"module: pinterest_platform.runs.launcher"
+
 _UNFINISHED = [
     DagsterRunStatus.NOT_STARTED,
     DagsterRunStatus.STARTING,
@@ -64,12 +67,22 @@ def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
             # Dagster makes its SQLite tables without a lock, so of two first runs one would find
             # them half made.
             with FileLock(home / ".lock"):
-                if not (home / "dagster.yaml").exists():
-                    shutil.copy(Path(__file__).with_name("dagster.yaml"), home)
+                _configure(home / "dagster.yaml")
                 opened = DagsterInstance.get()
         with opened as instance:
             end_killed_runs(instance)
             yield instance
+
+
+def _configure(file: Path) -> None:
+    """Write the platform's dagster.yaml, or update one from before the launcher's module moved."""
+    if not file.exists():
+        shutil.copy(Path(__file__).with_name("dagster.yaml"), file)
+        return
+    text = file.read_bytes()
+    updated = text.replace(_LAUNCHER_BEFORE, _LAUNCHER)
+    if updated != text:
+        file.write_bytes(updated)
 
 
 @contextmanager
