@@ -1,4 +1,4 @@
-"""The lake: how tables are named, read and written. Every write is one idempotent Delta commit."""
+"""The lake: naming, reading and writing tables. Every write is one idempotent Delta commit."""
 
 import random
 import time
@@ -26,21 +26,21 @@ from pinterest_platform.object_store import open_store
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Table
 
-# A writer loses against each other writer of the table at most once a round; more than a handful at
-# once is a mistake in the configuration that should show.
+# A writer loses at most one race per round to each other writer of the table. More than a handful
+# of concurrent writers is a configuration error that should surface.
 ATTEMPTS = 6
 
-# More rows than an ordered table can have: the most that a limit can be.
+# The largest LIMIT that Spark accepts, and more rows than an ordered table can have.
 _ALL = 2**31 - 1
 
-# What engines say when another writer was faster: to a writer, and to a reader of the log.
+# Error markers of a concurrent commit, for writers and for readers of the log.
 _OVERTAKEN = (
     "Failed to commit transaction",
     "Missing commit file",
     "ConcurrentAppend",
     "ConcurrentDelete",
     "DELTA_CONC",
-    # What two that make the same table at once say.
+    # Raised when two writers create the same table concurrently.
     "DELTA_PROTOCOL_CHANGED",
     "DELTA_METADATA_CHANGED",
 )
@@ -51,7 +51,7 @@ T = TypeVar("T")
 class Lake:
     """Delta tables below a folder or an ``s3://`` URL, at ``<root>/<schema>/<table>``.
 
-    Engines are given a path that they take literally; see ``folders.plain_path``.
+    Engines get a path that they take literally; see ``folders.plain_path``.
     """
 
     def __init__(self, spark: SparkSession, root: str) -> None:
@@ -64,16 +64,16 @@ class Lake:
         self._made: set[str] = set()
 
     def location(self, table: Table) -> str:
-        """Where the table is."""
+        """The table's path or URL."""
         return f"{self._place}/{table.schema}/{table.name}"
 
     def read(self, table: Table) -> DataFrame:
-        """The whole table; empty when it was never written."""
+        """The whole table; empty if the table was never written."""
         self._make(table)
         return self._load(table).select(*table.column_names)
 
     def add(self, table: Table, rows: Callable[[], DataFrame], days: Collection[date]) -> None:
-        """Add the rows of ``days`` whose key the table does not hold for their day."""
+        """Add the rows of ``days`` whose key is missing from the table on their day."""
         self._make(table)
         with self._read_once(table, rows) as to_add:
 
@@ -97,10 +97,10 @@ class Lake:
     def replace_days(
         self, table: Table, rows: Callable[[], DataFrame], days: Collection[date]
     ) -> None:
-        """Replace what the table holds for ``days``; other days stay as they are."""
+        """Replace the table's rows for ``days``; other days stay unchanged."""
         condition = f"day IN ({_listed(days)})"
         self._make(table)
-        # Filtered, because not every engine refuses rows outside of the condition.
+        # Filter here: not every engine rejects rows outside the condition.
         retried(
             lambda: self._replace_where(table, _typed(table, rows()).where(condition), condition)
         )
@@ -108,7 +108,7 @@ class Lake:
     def replace(self, table: Table, rows: Callable[[], DataFrame]) -> None:
         """Replace the whole table.
 
-        A table that an earlier version of its contract made gets the columns of today's.
+        A table created under an earlier contract gets the columns of the current one.
         """
 
         def replace() -> None:
@@ -133,7 +133,7 @@ class Lake:
         """
         try:
             rows = self._load(table)
-            # Spark reads the log when it is asked for the files, Sail for the columns.
+            # Spark reads the log for the list of files, Sail for the columns.
             rows.inputFiles()
             return bool(rows.columns)
         except (PySparkException, Py4JJavaError) as error:
@@ -145,13 +145,14 @@ class Lake:
 
     @contextmanager
     def explaining(self, what: str) -> Iterator[None]:
-        """Turn what the engine raises within into one line about the lake's storage.
+        """Turn engine errors raised in the block into one line about the lake's storage.
 
         Args:
-            what: fails then, such as "raw.pin cannot be made", where nothing better is known.
+            what: the failed action, such as "raw.pin cannot be made", used when the cause is
+                unknown.
 
         Raises:
-            PlatformError: for every error of the engine.
+            PlatformError: on any engine error.
         """
         try:
             yield
@@ -162,9 +163,10 @@ class Lake:
     def fault(
         self, error: Exception, tables: Iterable[Table] = tuple(TABLES.values())
     ) -> PlatformError | None:
-        """What an engine's error says about the storage; None when it is about other things.
+        """Diagnose an engine's error as a storage fault; None if storage is not the cause.
 
-        An engine does not say whose log it could not read: so each of ``tables`` is asked.
+        Engines do not name the table whose log they could not read, so this checks each of
+        ``tables``.
         """
         if found := storage_fault(str(error), self._root):
             return found
@@ -176,11 +178,11 @@ class Lake:
         return None
 
     def shown(self, text: str) -> str:
-        """An engine's words, with the lake's own path in them."""
+        """An engine's message, with the lake's own path in place of the engine's."""
         return text.replace(self._place, self._root)
 
     def register(self, table: Table, schema: str, name: str) -> None:
-        """Let SQL in this session know an existing table as ``<schema>.<name>``."""
+        """Register an existing table for SQL in this session as ``<schema>.<name>``."""
         self._spark.sql(
             f"CREATE DATABASE IF NOT EXISTS `{schema}` LOCATION '{self._place}/{table.schema}'"
         ).collect()
@@ -190,7 +192,7 @@ class Lake:
         ).collect()
 
     def _has_commits(self, table: Table) -> bool:
-        """Whether there is a log, be it one that cannot be read."""
+        """Whether the table has a log, readable or not."""
         if is_folder(self._root):
             log = Path(self.location(table), "_delta_log")
             return log.is_file() or any(log.glob("*.json"))
@@ -211,18 +213,18 @@ class Lake:
 
     def _replace_where(self, table: Table, rows: DataFrame, condition: str) -> None:
         if any(column.type.startswith("ARRAY") for column in table.columns):
-            # Sail takes an array of the table and one of other rows for different types, unless
-            # both come out of one union.
+            # Sail treats the table's array type and that of other rows as different unless both
+            # come out of one union.
             rows = self._load(table).select(*table.column_names).limit(0).unionAll(rows)
         writer = rows.write.format("delta").mode("overwrite").option("replaceWhere", condition)
         self._save(writer, table)
 
     def _make_schema(self, table: Table) -> None:
-        """Make what tables of this schema lie in."""
+        """Create the folder or schema that contains the table."""
         if not is_folder(self._root):
             return
         try:
-            # By its own path: a link to what is not there yet is no folder.
+            # Use the real path: a link to a missing target does not count as a folder.
             Path(self._root, table.schema, table.name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             reason = error.strerror
@@ -243,7 +245,7 @@ class Lake:
 
     @contextmanager
     def _view(self, rows: DataFrame) -> Iterator[str]:
-        """A name for the rows in SQL, which no other thread of the session has."""
+        """A temporary view of the rows, under a name unique within the session."""
         name = f"rows_{uuid.uuid4().hex}"
         rows.createOrReplaceTempView(name)
         try:
@@ -255,10 +257,10 @@ class Lake:
     def _read_once(
         self, table: Table, rows: Callable[[], DataFrame]
     ) -> Iterator[Callable[[], DataFrame] | None]:
-        """The rows, read from where they come from once where that can be had; None for no rows.
+        """The rows, read from their source only once where possible; None if there are no rows.
 
-        Sail takes the source of a merge twice, and a merge that another writer overtook begins
-        anew: too often for a shard that allows five reads a second.
+        Sail reads the source of a merge twice, and a merge that loses to another writer starts
+        again: too many reads for a shard that allows five per second.
         """
         with spool_folder(self._spark) as folder:
             if folder is None:
@@ -269,7 +271,7 @@ class Lake:
             yield (lambda: spooled) if spooled.limit(1).collect() else None
 
     def _make(self, table: Table) -> None:
-        """Make the table, empty, unless it exists."""
+        """Create the table, empty, unless it exists."""
         if table.full_name in self._made:
             return
 
@@ -290,38 +292,38 @@ class Lake:
 
 
 def retried(action: Callable[[], T]) -> T:
-    """Do something with a table, and do it again when another writer got in between.
+    """Run an action on a table, and retry it after a conflict with another writer.
 
-    A write begins again with the read that it follows from, so nothing of the other's is lost.
+    A retry repeats the read that the write depends on, so the other writer's rows are kept.
     """
     for attempt in range(1, ATTEMPTS):
         try:
             return action()
-        # In a JVM of this process, PySpark leaves what Delta raises as it comes.
+        # With a JVM in this process, PySpark passes Delta's exceptions on unconverted.
         except (PySparkException, Py4JJavaError) as error:
             if not any(sign in str(error) for sign in _OVERTAKEN):
                 raise
-            # At random, so that two writers do not meet again.
+            # Random, so that two writers do not collide again.
             time.sleep(random.uniform(0, 0.2 * 2**attempt))  # noqa: S311
     return action()
 
 
 def of_days(rows: DataFrame, days: Collection[date]) -> DataFrame:
-    """The rows of some days."""
+    """The rows of the given days."""
     return rows.where(F.expr(f"day IN ({_listed(days)})"))
 
 
 def _typed(table: Table, rows: DataFrame) -> DataFrame:
-    """The rows with the columns and types of the contract."""
+    """The rows, cast to the columns and types of the contract."""
     return rows.select(
         *(F.col(column.name).cast(column.type).alias(column.name) for column in table.columns)
     )
 
 
 def _in_order(rows: DataFrame) -> DataFrame:
-    """The rows ordered by their columns, in one piece.
+    """The rows ordered by their columns, in one partition.
 
-    Engines drop an order that nobody needs before they write. A limit needs it.
+    Engines drop a sort that nothing depends on before a write. A limit depends on it.
     """
     return rows.coalesce(1).orderBy(*rows.columns).limit(_ALL)
 

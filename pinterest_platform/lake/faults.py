@@ -1,6 +1,7 @@
-"""What is wrong with the storage below a lake, in a line: which table, what happened, what heals.
+"""Diagnoses storage faults of a lake in one line: the table, the fault and the fix.
 
-Engines say it in traces of their own, often without the table: their text is looked through here.
+Engines report these faults in stack traces, often without the table's name, so this module searches
+their text.
 """
 
 import re
@@ -14,31 +15,31 @@ from pinterest_platform.tables import raw
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Table
 
-# errno's words, as Rust and Java repeat them.
+# errno's messages, as Rust and Java repeat them.
 _FULL = re.compile("No space left on device|Disk quota exceeded|File too large")
 _CLOSED = re.compile("Permission denied|Read-only file system|Operation not permitted")
 _LOST = re.compile("not found|No such file|does not exist|FileNotFound|FILE_NOT_EXIST")
 
-# <schema>/<table>/[day=<D>/]<file>.parquet; Spark writes the = of a partition's folder encoded.
+# <schema>/<table>/[day=<D>/]<file>.parquet; Spark percent-encodes the = of a partition folder.
 _FILE = re.compile(
     r"\b(raw|cleaned|analytics)/(\w+)/(?:day(?:=|%3D)([0-9-]{10})/)?([\w.-]+\.parquet)"
 )
 
-# Below this a disk counts as full: an engine writes files of some megabytes.
+# Less free space than this counts as a full disk: engines write files of several megabytes.
 _LITTLE_BYTES = 16 * 2**20
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an engine's error, which names the cause; what follow are its traces."""
+    """The first line of an engine's error, which names the cause; stack traces follow it."""
     return str(error).strip().split("\n", 1)[0]
 
 
 def storage_fault(text: str, root: str) -> PlatformError | None:
-    """What an engine's error says about the storage of a lake; None when it says nothing of it.
+    """Diagnose an engine's error as a fault of the lake's storage; None if it is not one.
 
     Args:
-        text: the error, with the errors that caused it.
-        root: the folder or URL of the lake.
+        text: the error's text, including the errors that caused it.
+        root: the lake's folder or URL.
     """
     if found := _FULL.search(text):
         return PlatformError(f"{_full_place(root)} is full ({found[0]}): free space, and run again")
@@ -59,7 +60,7 @@ def storage_fault(text: str, root: str) -> PlatformError | None:
 
 
 def damaged_log(reason: str, root: str, table: Table) -> PlatformError:
-    """That the log of a table cannot be read, and why."""
+    """The error for a table whose log cannot be read, with the reason."""
     return PlatformError(
         f"the log of the table {table.full_name} is damaged ({reason}): put "
         f"{_folder(root, table)}/_delta_log back from a backup, or {_removed(root, table)}"
@@ -88,7 +89,7 @@ def _removed(root: str, table: Table) -> str:
 
 
 def _full_place(root: str) -> str:
-    """The folder without space; both that are written to, where that is not clear."""
+    """The folder on the full disk; both written folders if either may be full."""
     temporary = tempfile.gettempdir()
     folders = {f"the temporary folder {temporary}": temporary}
     if is_folder(root) and Path(root).exists():

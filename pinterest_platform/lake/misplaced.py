@@ -1,4 +1,4 @@
-"""Lakes that earlier versions put beside their folder, whose path Sail took for a URL or a glob."""
+"""Finds lakes that earlier versions misplaced because Sail read the path as a URL or a glob."""
 
 import shlex
 from pathlib import Path
@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from pinterest_platform.errors import PlatformError
 
-# What Sail left as it was when it encoded a path, once for the log and once more for the data.
+# Characters that Sail left unencoded in a path; it encoded once for the log and twice for the data.
 _IN_LOG_PATHS = "/!$&'()*+,;=:@[]^|~{}?"
 _IN_DATA_PATHS = "/!$&'()*+,;=:@{}?"
 
@@ -14,13 +14,13 @@ _GLOB = frozenset("*?[]")
 
 
 def reject_misplaced(root: str) -> None:
-    """Refuse to begin a new lake in a folder whose old one lies elsewhere.
+    """Refuse to start a new lake in a folder whose previous lake was misplaced.
 
     Args:
         root: the absolute path of the lake.
 
     Raises:
-        PlatformError: names where it lies, and how to bring it home.
+        PlatformError: names the misplaced lake's location and how to move it back.
     """
     if _holds_tables(Path(root)):
         return

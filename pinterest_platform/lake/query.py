@@ -1,4 +1,4 @@
-"""SQL over the lake, with tables under the names that the platform gives them."""
+"""Runs SQL over the lake, under the platform's table names."""
 
 from contextlib import suppress
 
@@ -15,13 +15,13 @@ from pinterest_platform.tables.catalog import TABLES
 
 
 def query(engine: Engine, sql: str) -> pa.Table:
-    """The answer to a query over tables such as ``raw.pin`` and ``analytics.posts``.
+    """The result of a query over tables such as ``raw.pin`` and ``analytics.posts``.
 
     Raises:
-        PlatformError: the SQL is no query, cannot be run, or names a table not made yet.
+        PlatformError: the SQL is not a query, fails, or names a table that does not exist yet.
     """
     asked = parsed(sql, TABLES)
-    # Apache Spark would put environment variables into the text, within strings, too: ${env:HOME}.
+    # Apache Spark would substitute environment variables such as ${env:HOME}, even within strings.
     with suppress(PySparkException):
         engine.session.conf.set("spark.sql.variable.substitute", "false")
     lake = Lake(engine.session, engine.places.lake)
@@ -32,12 +32,12 @@ def query(engine: Engine, sql: str) -> pa.Table:
                 f"there is no {table.full_name} in the lake {engine.places.lake} yet: "
                 "`pinterest run`"
             )
-        # As they are written: not every engine takes names regardless of case.
+        # Spelled as in the query: not every engine matches names case-insensitively.
         lake.register(table, schema, name)
     try:
         return engine.session.sql(asked.sql).toArrow()
     except (PySparkException, Py4JJavaError) as error:
-        # Their logs were read just now.
+        # No tables to check: registering them has just read their logs.
         raise lake.fault(error, ()) or PlatformError(
             f"the SQL cannot be run: {lake.shown(first_line(error))}"
         ) from None

@@ -1,4 +1,4 @@
-"""Where rows wait that an engine would otherwise read from their source more than once."""
+"""Temporary storage for rows that an engine would otherwise read from their source repeatedly."""
 
 import uuid
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from pyspark.sql import SparkSession
 from pinterest_platform.folders import is_abandoned, owner, temporary_folder
 from pinterest_platform.object_store import Store, open_store
 
-# The setting of a session that names the place: a folder or an s3:// URL that the engine and this
-# process both reach. Engines that read the source of a merge once have none.
+# Session setting for the spool: a folder or s3:// URL that both the engine and this process reach.
+# Engines that read a merge's source once leave it unset.
 SPOOL = "pinterest.spool"
 
 
 @contextmanager
 def spool_folder(spark: SparkSession) -> Iterator[str | None]:
-    """A new folder that is gone after the block; None where the engine needs none."""
+    """A new folder, deleted after the block; None if the engine needs no spool."""
     place = spark.conf.get(SPOOL, "")
     if not place:
         yield None
@@ -38,7 +38,7 @@ def spool_folder(spark: SparkSession) -> Iterator[str | None]:
 
 
 def _sweep(store: Store) -> None:
-    """Delete what killed processes left."""
+    """Delete the leftovers of killed processes."""
     for prefix in obstore.list_with_delimiter(store)["common_prefixes"]:
         name = prefix.rstrip("/").rpartition("/")[2]
         objects = obstore.list_with_delimiter(store, f"{name}/")["objects"]

@@ -1,8 +1,7 @@
-"""Which SQL may be run over the lake: one query, over its tables, that reaches nothing else.
+"""Restricts SQL over the lake to a single query that reads the lake's tables and nothing else.
 
-The engine is given the words of the query, written anew one by one, without comments and with all
-strings quoted alike: so what is parsed here is what is parsed there, and its meaning is the
-engine's own.
+The engine gets the query's tokens, rewritten one by one without comments and with uniform string
+quotes. Parser and engine therefore read the same tokens, and the engine defines their meaning.
 """
 
 import logging
@@ -19,13 +18,13 @@ from sqlglot.errors import SqlglotError
 
 from pinterest_platform.errors import PlatformError
 
-# It would repeat a statement that is refused anyway.
+# sqlglot would log a statement that is rejected anyway.
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 
 _NAME = re.compile(r"\w+")
 _CALL = re.compile(r"(\w+)\(")
 
-# A name, keyword, number, binary text or sign, as it is written.
+# A name, keyword, number, binary literal or operator, as written.
 _WORD = re.compile(
     r"\w+|[0-9.]+([eE][+-]?[0-9]+)?[A-Za-z]*|[xX]'[0-9A-Fa-f]*'|[-+*/%&|^~<>=!(){}\[\].,:@?$]+"
 )
@@ -33,7 +32,7 @@ _WORD = re.compile(
 # A keyword of several words, as sqlglot spells it.
 _WORDS = re.compile(r"[A-Z]+( [A-Z]+)*")
 
-# They call Java, read schemas from files, or fetch what a document names.
+# Functions that call Java, read schemas from files, or fetch what a document references.
 _REACHING = _NAME.findall(
     "reflect java_method try_reflect call_function call_udf udf pandas_udf udtf arrow_udf "
     "arrow_udtf from_avro to_avro schema_of_avro from_protobuf to_protobuf from_xml schema_of_xml "
@@ -42,7 +41,7 @@ _REACHING = _NAME.findall(
     "unwrap_udt expr col column"
 )
 
-# What SQL has and PySpark's functions have not, or under other names.
+# Functions that only SQL has, or that PySpark names differently.
 _ONLY_IN_SQL = _NAME.findall(
     "if nullif nvl2 cast try_cast case and or xor not in any some all exists between extract bool "
     "boolean tinyint smallint int bigint float double decimal date timestamp string binary array "
@@ -57,7 +56,7 @@ _ONLY_IN_SQL = _NAME.findall(
 
 _SAFE = {*map(str.lower, functions.__all__), *_ONLY_IN_SQL} - set(_REACHING)
 
-# Functions that give rows, where a table stands.
+# Table-valued functions.
 _ROWS = set(
     _NAME.findall(
         "range explode explode_outer posexplode posexplode_outer inline inline_outer stack "
@@ -71,15 +70,15 @@ _NO_QUERY = (
 
 
 class LakeSql(Spark):
-    """Spark's SQL as Spark 4 reads it, where sqlglot's own dialect differs."""
+    """Spark 4's SQL, where sqlglot's own dialect differs."""
 
     class Tokenizer(Spark.Tokenizer):
-        """Reads 'it''s' as one text, not as two."""
+        """Reads 'it''s' as one string, not two."""
 
         STRING_ESCAPES: ClassVar[list[str]] = ["\\", "'", '"']
 
     class Parser(Spark.Parser):  # type: ignore[valid-type,misc]
-        """Keeps the names of functions, and takes insert for a name where no statement begins."""
+        """Keeps function names, and reads INSERT as a name except at the start of a statement."""
 
         FUNCTIONS: ClassVar[dict[str, object]] = {}
         ID_VAR_TOKENS = Spark.Parser.ID_VAR_TOKENS | {
@@ -92,21 +91,21 @@ class LakeSql(Spark):
 
 @dataclass(frozen=True)
 class Query:
-    """A query that may be run, and the tables that it reads, as they are written in it."""
+    """An accepted query, and the tables it reads, spelled as in the query."""
 
     sql: str
     tables: frozenset[tuple[str, str]]
 
 
 def parsed(sql: str, known: Mapping[str, object]) -> Query:
-    """Read one query over known tables.
+    """Parse one query over known tables.
 
     Args:
-        sql: what a user wrote.
-        known: the tables, ``<schema>.<table>`` in lower case.
+        sql: the user's SQL.
+        known: the tables, as ``<schema>.<table>`` in lower case.
 
     Raises:
-        PlatformError: it is no query, is not understood, or would reach something else.
+        PlatformError: the SQL is not a query, cannot be parsed, or would reach beyond the lake.
     """
     try:
         words = _words(LakeSql().tokenize(sql), sql)
@@ -125,12 +124,12 @@ def parsed(sql: str, known: Mapping[str, object]) -> Query:
 
 
 def _words(tokens: Sequence[Token], sql: str) -> list[str]:
-    """The words of the first statement as the engine is given them; there must be no second."""
+    """The tokens of the only statement, as sent to the engine; a second one is an error."""
     while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
         tokens = tokens[:-1]
-    # 1L is three tokens, of one place.
+    # sqlglot splits 1L into three tokens at one position.
     places = {token.start: token for token in reversed(tokens)}
-    # Hints change no answer, and name tables and functions of their own.
+    # Drop hints: they do not change the result, and name tables and functions of their own.
     places = {at: token for at, token in places.items() if token.token_type != TokenType.HINT}
     return [_word(token, sql[start : token.end + 1]) for start, token in sorted(places.items())]
 
@@ -153,7 +152,7 @@ def _word(token: Token, written: str) -> str:
 
 
 def _require_safe_words(words: Sequence[str]) -> None:
-    """Refuse what no query has, however the rest is understood."""
+    """Reject tokens that no query contains, however the rest parses."""
     for word, following in pairwise([*map(str.lower, words), ""]):
         if word.strip("`") in _REACHING and following == "(":
             raise PlatformError(_not_safe(word.strip("`")))
@@ -183,7 +182,7 @@ def _not_safe(function: str) -> str:
 
 
 def _called(node: exp.Expr) -> str:
-    """The function that a node of a query calls; often it is none."""
+    """The name of the function that a node calls; empty if the node is no call."""
     if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc):
         return node.name.lower()
     if isinstance(node, exp.Func) and (call := _CALL.match(node.sql(dialect=LakeSql))):
@@ -194,7 +193,7 @@ def _called(node: exp.Expr) -> str:
 def _table(
     node: exp.Table, within: Collection[str], known: Mapping[str, object]
 ) -> tuple[str, str] | None:
-    """A table as it is written; None for rows that a function or a name within the query gives."""
+    """A table as written; None for a table function or a name defined in the query."""
     if isinstance(node.this, exp.Func):
         if _called(node.this) in _ROWS:
             return None

@@ -19,7 +19,7 @@ def lake_of(spark: SparkSession, root: str) -> Lake:
 
 
 class UnityLake(Lake):
-    """Delta tables that Unity Catalog keeps; schemas are made when missing, catalogs are not."""
+    """Delta tables managed by Unity Catalog; creates missing schemas, but not catalogs."""
 
     def __init__(self, spark: SparkSession, root: str) -> None:
         super().__init__(spark, root)
@@ -33,7 +33,7 @@ class UnityLake(Lake):
 
     @override
     def _has_commits(self, table: Table) -> bool:
-        # Unity Catalog keeps what lies below a table to itself.
+        # Unity Catalog gives no access to a managed table's files.
         return False
 
     @override
@@ -50,8 +50,8 @@ class UnityLake(Lake):
 
     @override
     def _replace_where(self, table: Table, rows: DataFrame, condition: str) -> None:
-        # Sail ignores the writer's option of that name for a table of a catalog, and would replace
-        # the whole table; it takes the statement, as Databricks does.
+        # Sail ignores replaceWhere for catalog tables and would replace the whole table. The SQL
+        # statement works on Sail and on Databricks.
         with self._view(rows) as view:
             self._spark.sql(
                 f"INSERT INTO {self.location(table)} REPLACE WHERE {condition} SELECT * FROM {view}"
