@@ -1,4 +1,4 @@
-"""All the tables of the platform, in the order in which they can be made."""
+"""All tables of the platform, in dependency order."""
 
 from pinterest_platform.tables import raw
 from pinterest_platform.tables.analytics import categories, followers
@@ -35,5 +35,5 @@ TABLES: dict[str, Table] = {
 
 
 def in_schema(schema: str) -> tuple[Table, ...]:
-    """The tables of one schema, in the order in which they can be made."""
+    """The tables of one schema, in dependency order."""
     return tuple(table for table in TABLES.values() if table.schema == schema)

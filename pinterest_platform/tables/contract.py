@@ -1,6 +1,6 @@
-"""What a table promises: its rows, columns, key, lineage and checks, as data.
+"""The contract of a table as data: its rows, columns, key, lineage and checks.
 
-Schemas, documentation, metadata and asset checks are all derived from these; nothing here runs.
+Schemas, documentation, metadata and asset checks are derived from contracts; nothing here runs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,24 +15,24 @@ Severity = Literal["error", "warn"]
 
 
 class Rows(Protocol):
-    """Gives the rows of a table, by name, for the days at hand; an unpartitioned table whole."""
+    """Returns a table's rows by name, for the days being checked; unpartitioned tables in full."""
 
     def __call__(self, table: str, *, all_days: bool = False) -> DataFrame:
-        """The rows of ``table`` ('cleaned.pins'), of every day when ``all_days``."""
+        """The rows of ``table`` ('cleaned.pins'), for every day if ``all_days``."""
         ...
 
     def readings(self, table: str) -> DataFrame:
-        """When rows of the days at hand were read from the stream of a raw table: a row each time.
+        """One row for each read of a raw table's stream that added rows to the days being checked.
 
-        ``read_until`` is the moment (UTC) up to which it had been read before, null when it never
-        was; ``kept_from`` is the one from which on the stream then still had its records.
+        ``read_until`` is the time (UTC) up to which the stream had been read before, null if it
+        never was; ``kept_from`` is the start of the stream's retention window at that read.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its Spark SQL type, its meaning (with units) and the columns it is made from."""
+    """A column: its Spark SQL type, description (with units) and source columns."""
 
     name: str
     type: str
@@ -43,12 +43,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Check:
-    """A promise about rows: of those that ``over`` gives, none meets the SQL condition ``offends``.
+    """A data check: no row returned by ``over`` may meet the SQL condition ``offends``.
 
-    The check fails when more than ``max_share`` (0 to 1) of the rows offend. ``facts`` are further
-    SQL aggregates, by name, that help to understand the outcome; ``told``, asked once the check has
-    failed, gives one row with one text that says what is wrong. A failed error stops what lies
-    below the table, unless it is not ``blocking``; a failed warning is shown.
+    The check fails if more than ``max_share`` (0 to 1) of the rows offend. ``facts`` are further
+    SQL aggregates, by name, that explain the result; ``told``, called only after a failure, returns
+    a single row and column of text with the diagnosis. A failed error check blocks the downstream
+    tables if ``blocking``; a failed warning is only displayed.
     """
 
     name: str
@@ -66,25 +66,25 @@ class Check:
 class Table:
     """A table of the lake, ``<schema>.<name>``, and how it is made.
 
-    ``transform`` takes one DataFrame for each of ``inputs``, in their order, and the settings named
-    in ``parameters`` by name. Raw tables have none: they are ingested.
+    ``transform`` takes one DataFrame per table in ``inputs``, in that order, and the settings named
+    in ``parameters`` as keywords. Raw tables have no transform: they are ingested.
     """
 
     schema: Literal["raw", "cleaned", "analytics"]
     name: str
-    row: str  # what one row is, in a sentence
+    row: str  # what one row represents, in a sentence
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     inputs: tuple[str, ...] = ()
     transform: Callable[..., DataFrame] | None = None
     parameters: tuple[str, ...] = ()
     own_checks: tuple[Check, ...] = ()
-    breakdown: tuple[str, ...] = ()  # columns by which its rows are worth counting
-    ordered: bool = False  # whether its rows lie in the order of its columns
+    breakdown: tuple[str, ...] = ()  # columns for row counts by value
+    ordered: bool = False  # whether rows are stored sorted by the columns
 
     @property
     def full_name(self) -> str:
-        """``<schema>.<name>``, as SQL knows it."""
+        """``<schema>.<name>``, the table's name in SQL."""
         return f"{self.schema}.{self.name}"
 
     @property
@@ -94,20 +94,20 @@ class Table:
 
     @property
     def column_names(self) -> tuple[str, ...]:
-        """The names of the columns, in the table's order."""
+        """The column names, in the table's order."""
         return tuple(column.name for column in self.columns)
 
     @property
     def ddl(self) -> str:
-        """The schema as Spark SQL writes it: ``ind INT, title STRING, ...``.
+        """The schema as Spark SQL DDL: ``ind INT, title STRING, ...``.
 
-        Nulls are left to the checks.
+        All columns are nullable here; checks enforce nullability.
         """
         return ", ".join(f"`{column.name}` {column.type}" for column in self.columns)
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        """The checks that follow from key and columns, then the table's own."""
+        """The checks derived from key and columns, then the table's own."""
         derived = [_unique(self)]
         if required := [column.name for column in self.columns if not column.nullable]:
             derived.append(_not_null(self, required))
@@ -117,12 +117,12 @@ class Table:
 
 
 def violation(table: str, name: str, description: str, offends: str) -> Check:
-    """An error when a row of ``table`` meets the SQL condition ``offends``."""
+    """An error if a row of ``table`` meets the SQL condition ``offends``."""
     return Check(name, description, "error", lambda rows: rows(table), offends)
 
 
 def _unique(table: Table) -> Check:
-    # One struct, because Sail fails on grouping by a single column that holds one value only.
+    # Group by one struct: Sail fails to group by a single column with only one distinct value.
     key = list(table.key)
     return Check(
         "unique_key",
@@ -147,7 +147,7 @@ def _not_null(table: Table, columns: Sequence[str]) -> Check:
 
 
 def _not_empty(table: Table) -> Check:
-    """A warning: before the first posts are complete, as when a stream begins, nothing is wrong."""
+    """A warning if the table is empty, which is normal until the first posts are complete."""
     return Check(
         "not_empty",
         "There is at least one row.",
@@ -159,7 +159,7 @@ def _not_empty(table: Table) -> Check:
 
 
 def _why_empty(table: Table, rows: Rows) -> DataFrame:
-    """Which inputs of a table without a row are empty, and which of their columns all null."""
+    """For an empty table, its empty inputs and their all-null columns."""
     origins = [origin for column in table.columns for origin in column.derived_from]
     whys = []
     for name in table.inputs:

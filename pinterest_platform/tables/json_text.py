@@ -1,9 +1,9 @@
-r"""What the platform takes for JSON, the same on every engine and at ingestion.
+r"""The platform's definition of JSON, the same on every engine and at ingestion.
 
-Engines agree on the plain records that nearly all are; where they differ (see ``docs/records.md``)
-a record is rewritten, before it is parsed, into one that they agree on: with numbers as text in
-their own spelling, and U+FFFD where an escape such as ``\ud800`` is no character. What cannot be
-rewritten gets a reason instead.
+Engines agree on plain records, which nearly all are. Where they differ (see ``docs/records.md``), a
+record is rewritten before parsing into one that they agree on: with numbers as text in their
+original spelling, and U+FFFD for an escape such as ``\ud800`` that is not a character. A record
+that cannot be rewritten gets a reason instead.
 """
 
 from collections.abc import Sequence
@@ -14,56 +14,58 @@ from pyspark.sql import functions as F
 
 BYTE_ORDER_MARK = "\ufeff"
 
-# Levels of objects and arrays in a record, its own one counted. Sail 0.7.2 reads 127, Apache Spark
-# 1,000; with room for what is put around a record to look at it.
+# Maximum nesting of objects and arrays in a record, including its own level. Sail 0.7.2 reads 127,
+# Apache Spark 1,000; the margin is for the wrappers used to inspect a record.
 DEEPEST = 100
 
-# The longest name that Apache Spark reads; Sail reads any.
+# The longest field name that Apache Spark reads; Sail has no limit.
 LONGEST_NAME = 50_000
 
-# JSON as RFC 8259 has it. By themselves, engines differ in what else they take.
+# JSON as in RFC 8259. By default, engines differ in the extensions they accept.
 STRICT = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
 
-# Behind a number with an exponent, so that as text it stays what it was: 1e3 is a whole number, the
-# text "1e3" is none. It is white space, which every text is trimmed of.
+# Appended to a number with an exponent to tell it from a string: 1e3 is a whole number, the string
+# "1e3" is not. The mark is white space, which is trimmed from every text.
 EXPONENT_MARK = "\x1f"
 
 BLANK = r"[ \t\r\n]*"
 
-# Possessive: Java's regular expressions would recurse for each escape. Rust's never go back.
+# Possessive quantifiers: Java's regular expressions would recurse for each escape. Rust's never
+# backtrack.
 _STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 _HIGH, _LOW, _ANY_SURROGATE = (
     f"[dD]{second}[0-9a-fA-F]{{2}}" for second in ("[89abAB]", "[c-fC-F]", "[89a-fA-F]")
 )
-# Behind what is whole from the start on: without the start, half of a pair would do.
+# Anchored at the start: otherwise half of a surrogate pair would match.
 _LONE_SURROGATE = (
     rf"^(?:[^\\]++|\\[^u]|\\u[^dD]|\\u[dD][0-7]|\\u{_HIGH}\\u{_LOW})*+"
     rf"\\u(?:[dD][c-fC-F]|{_HIGH}(?:[^\\]|\\[^u]|\\u[^dD]|\\u[dD][^c-fC-F]))"
 )
-# An ASCII letter as an escape, perhaps in the name of a field.
+# An escaped ASCII letter, possibly in a field name.
 _ESCAPED_LETTER = r"\\u00[5-7]"
-# Control characters that no JSON text has. Those that it cannot have serve as marks below.
+# Control characters that are invalid in JSON text; some of them serve as marks below.
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
 _MANY_LEVELS = rf"^(?:[^\[{{]*[\[{{]){{{DEEPEST + 1}}}"
-# The pattern is compiled for each batch of rows, and in full takes as long as the rows do.
+# A cheap pre-filter: engines compile the pattern for each batch, and compiling the full one takes
+# as long as matching the rows.
 _SOME_LEVELS = r"^(?:[^\[{]*[\[{]){10}"
 _FOLLOWED = r"\}[ \t\r\n]*[^ \t\r\n]"
 _BASE64_OF_JSON = r"^(eyJ|eyA|ewo|ew0|ewk|e30|W3s|WwA|Wwo)[A-Za-z0-9+/_-]*={0,2}$"
 _BASE64 = r"^(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}(?:==|[A-Za-z0-9+/]=))?$"
 
-# What stands before a reason. No JSON text begins with it.
+# Prefix of a refusal's reason. No JSON text starts with it.
 _REFUSED = "\x00"
 
 _LEVELS_AT_ONCE = 10
 
 
 def odd(value: Column, text_fields: Sequence[str]) -> Column:
-    """Whether a record is worth a closer look: one pass over the text, which most do not pass.
+    """Whether a record needs further checks: one pass over the text, negative for most.
 
     Args:
-        value: the records' texts.
-        text_fields: the fields in which a number is kept in its own spelling.
+        value: the column of record texts.
+        text_fields: the fields in which numbers keep their original spelling.
     """
     forms = (
         r"^[^{]",
@@ -77,12 +79,12 @@ def odd(value: Column, text_fields: Sequence[str]) -> Column:
 
 
 def _odd_numbers(text_fields: Sequence[str]) -> tuple[str, ...]:
-    """Where engines differ in what a number is as text, or in whether it is one."""
+    """Patterns of numbers that engines convert to text differently or do not all accept."""
     before = rf"[:\[,]{BLANK}"
     return (
         _ESCAPED_LETTER,
         rf'"(?:{"|".join(text_fields)})"{BLANK}:{BLANK}-?[0-9]+\.',
-        # 18 digits are exact and spelled alike everywhere.
+        # Up to 18 digits are exact and spelled alike on every engine.
         rf"{before}-?[0-9](?:[0-9.]*[eE]|[0-9.]{{18}})",
         rf"{before}-0{BLANK}[,\]}}]",
     )
@@ -93,10 +95,10 @@ def _nested(text_fields: Sequence[str]) -> tuple[str, ...]:
 
 
 def with_agreed_text(rows: DataFrame, text_fields: Sequence[str]) -> DataFrame:
-    """The rows with ``agreed``: null for a plain ``value``, else the text to parse, or a refusal.
+    """The rows with ``agreed``: null for a plain ``value``, else the text to parse or a refusal.
 
-    ``refusal`` reads the latter. The steps are columns of their own, so that none is repeated
-    within another; they are null for plain values, which pay for none of them.
+    ``refusal`` extracts the reason from a refusal. Each step is a column of its own, so that no
+    expression is repeated within another; for plain values all steps are null and cost nothing.
     """
     agreed, inner = F.col("agreed"), F.col("_inner")
     steps = (
@@ -110,22 +112,22 @@ def with_agreed_text(rows: DataFrame, text_fields: Sequence[str]) -> DataFrame:
 
 
 def refusal(agreed: Column) -> Column:
-    """The reason in a refused text; null for a text that is to be parsed."""
+    """The reason in a refusal; null for a text to parse."""
     return F.when(agreed.startswith(_REFUSED), F.substring(agreed, 2, 1000))
 
 
 def is_alone(text: Column) -> Column:
-    """Whether a text that some value was read from has nothing behind that value.
+    """Whether nothing follows the first JSON value in a text.
 
-    Apache Spark reads the first of several values, and does not look at what comes then.
+    Apache Spark parses the first of several values and ignores the rest.
     """
     return ~text.rlike(_FOLLOWED) | _is_one_value(text)
 
 
 def shape(text: Column, fields: Sequence[str]) -> Column:
-    """A struct of the fields' values with all strings empty, so that ``{`` begins an object.
+    """A struct of the fields' values with all strings empty, so that ``{`` always starts an object.
 
-    Null where no field can have one.
+    Null if no field can contain an object.
     """
     marked = F.regexp_replace(text, rf"({_STRING}{BLANK}:)|{_STRING}", "$1\x01")
     emptied = _replaced(_replaced(marked, ":\x01", ":"), "\x01", '""')
@@ -134,15 +136,15 @@ def shape(text: Column, fields: Sequence[str]) -> Column:
 
 
 def _bare(text: Column) -> Column:
-    """The text without a byte order mark and white space around it."""
-    # Among the control characters is the mark of a refusal, which no sender is to give reasons by.
+    """The text without a byte order mark and surrounding white space."""
+    # The control characters include the refusal mark, which would let a sender forge reasons.
     return F.when(text.rlike(_CONTROL), _refuse("not JSON")).otherwise(
         _trimmed(F.regexp_replace(text, f"^{BYTE_ORDER_MARK}", ""))
     )
 
 
 def _safe(text: Column, text_fields: Sequence[str]) -> Column:
-    """The text as engines agree on it, or the refusal of one that some engine cannot read."""
+    """The text in a spelling all engines agree on, or a refusal if some engine cannot read it."""
     refused = text.startswith(_REFUSED)
     return (
         F.when(refused | text.rlike(_BASE64_OF_JSON), text)
@@ -157,14 +159,14 @@ def _safe(text: Column, text_fields: Sequence[str]) -> Column:
 
 
 def _inner(text: Column) -> Column:
-    """What a JSON string holds, or another text that is no object; null for an object."""
+    """The content of a JSON string, or another non-object text; null for an object."""
     held = F.when(text.startswith('"'), _trimmed(F.get(_elements(text), F.lit(0))))
     is_read = text.startswith("{") | text.startswith(_REFUSED)
     return F.when(~is_read, F.coalesce(held, text))
 
 
 def _read(text: Column, inner: Column) -> Column:
-    """The object in a text that is none itself, or the refusal that names what it is."""
+    """The object encoded in a non-object text, or a refusal that names the text's type."""
     return (
         F.when(inner.rlike(_BASE64_OF_JSON), F.coalesce(_decoded(inner), _refuse("base64 text")))
         .when(~_is_one_value(text), _refuse("not JSON"))
@@ -177,8 +179,8 @@ def _read(text: Column, inner: Column) -> Column:
 
 
 def _decoded(text: Column) -> Column:
-    """The JSON object that a text is the base64 of, to the bit; null when it is not."""
-    # For what is no base64 Sail gives an error or, by try_to_binary, null for the whole batch.
+    """The JSON object that a text encodes in strict base64; null if it encodes none."""
+    # On invalid base64, Sail raises an error or, with try_to_binary, nulls the whole batch.
     binary = F.unbase64(F.when(text.rlike(_BASE64_OF_JSON) & text.rlike(_BASE64), text))
     exact = F.regexp_replace(F.base64(binary), "[\r\n]", "") == text
     decoded = F.when(exact, _trimmed(F.try_validate_utf8(binary)))
@@ -186,14 +188,14 @@ def _decoded(text: Column) -> Column:
 
 
 def _kind_of_array(text: Column) -> Column:
-    """What an array holds that ingestion did not take apart."""
+    """The type of an array that ingestion did not split."""
     emptied = F.regexp_replace(text, _STRING, '"text"')
     elements = F.from_json(emptied, "ARRAY<STRING>", STRICT)
     joined = F.concat(F.lit("\x01"), F.array_join(elements, "\x01", "null"))
     first = F.regexp_extract(text, rf"^\[{BLANK}(.)", 1)
     return (
         F.when(first == "]", "empty array")
-        # Ingested before arrays were taken apart.
+        # Ingested before the platform split arrays.
         .when((first == "{") & ~joined.rlike(r"\x01[^{]"), "unsplit array of objects")
         .when((first == "[") & ~joined.rlike(r"\x01[^\[]"), "array of arrays")
         .when(~joined.rlike(r"\x01[\[{]"), "array of single values")
@@ -202,7 +204,7 @@ def _kind_of_array(text: Column) -> Column:
 
 
 def _elements(text: Column) -> Column:
-    # Something must follow: Apache Spark does not look at what is behind the bracket.
+    # Append an element: Apache Spark ignores text after the closing bracket.
     return F.from_json(F.concat(F.lit("["), text, F.lit(",0]")), "ARRAY<STRING>", STRICT)
 
 
@@ -211,8 +213,8 @@ def _is_one_value(text: Column) -> Column:
 
 
 def _without_lone_surrogates(text: Column) -> Column:
-    r"""The text with U+FFFD for every escape that is half of a character."""
-    # Escaped backslashes are put aside, as what follows one is no escape.
+    r"""The text with U+FFFD for every escaped lone surrogate."""
+    # Replace escaped backslashes first: the characters after one are not an escape.
     aside = _replaced(text, "\\\\", "\x01")
     paired = F.regexp_replace(aside, rf"\\u({_HIGH})\\u({_LOW})", "\x02$1\x02$2")
     lone = F.regexp_replace(paired, rf"\\u{_ANY_SURROGATE}", "\ufffd")
@@ -221,7 +223,7 @@ def _without_lone_surrogates(text: Column) -> Column:
 
 
 def _numbers_as_text(text: Column, text_fields: Sequence[str]) -> Column:
-    """The text, its numbers in quotation marks if one is odd; what is no number stays none."""
+    """The text with its numbers quoted if one is odd; invalid numbers stay invalid."""
     marked = F.regexp_replace(
         text, rf"({_STRING})|({_NUMBER})({BLANK}(?:[,\]}}]|$))", "$1\x01$2\x02$3"
     )
@@ -234,7 +236,7 @@ def _numbers_as_text(text: Column, text_fields: Sequence[str]) -> Column:
 
 
 def _is_too_deep(text: Column) -> Column:
-    """Whether brackets are left in each other when those of ``DEEPEST`` levels are taken away."""
+    """Whether nested brackets remain after removing ``DEEPEST`` levels."""
     bare = F.regexp_replace(F.regexp_replace(text, _STRING, ""), r"[^\[\]{}]+", "")
     brackets = F.translate(bare, "[]{}", "<><>")
     levels = reduce(lambda inner, _: f"<(?:{inner})*+>", range(_LEVELS_AT_ONCE - 1), "<>")

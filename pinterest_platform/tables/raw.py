@@ -1,4 +1,4 @@
-"""The raw tables: records as they arrived, one row each, nothing parsed and nothing dropped."""
+"""The raw tables: one row per record as it arrived, with nothing parsed and nothing dropped."""
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
@@ -9,7 +9,7 @@ from pinterest_platform.tables.contract import Check, Column, Table, violation
 
 NATURAL_KEY = ("topic_or_stream", "partition_or_shard", "offset_or_sequence_number")
 
-# A topic or stream that was deleted and made again can count from its start once more.
+# A deleted and recreated topic or stream can restart its offsets or sequence numbers.
 KEY = (*NATURAL_KEY, "arrived_at")
 
 COLUMNS = (
@@ -64,10 +64,10 @@ def _of_stream(name: str, row: str) -> Table:
 
 
 def _nothing_expired(table: str) -> Check:
-    """An error when a stream kept its records for less long than they waited to be read.
+    """An error if the stream's retention was shorter than the time its records waited to be read.
 
-    It stops nothing: what has expired will not come back. Whether something had arrived meanwhile
-    nobody can say any more: a stream that was idle for longer than it keeps records looks alike.
+    It does not block: expired records cannot be recovered. Whether any expired is unknown, as a
+    stream that stayed idle for longer than its retention looks the same.
     """
     return Check(
         "nothing_expired",
@@ -104,18 +104,18 @@ STREAM = {
 
 
 def recency() -> SparkColumn:
-    """What orders the records of a post: arrival, then natural key; the newer one's is larger."""
+    """The sort key of a post's records: arrival, then natural key; newer records sort higher."""
     return F.struct(*_recency())
 
 
 def newest_first() -> list[SparkColumn]:
-    """The same order for a window, in which Sail takes no struct."""
+    """The same order for a window, where Sail does not accept a struct."""
     return [part.desc() for part in _recency()]
 
 
 def _recency() -> list[SparkColumn]:
-    # Numbers are kept as digits, so the longer one is the larger one. Behind the number of a record
-    # that came packed with others is its place, and a second one when it came in an array, too.
+    # Numbers are digit strings, so the longer one is larger. A record that arrived in an aggregated
+    # record or an array adds its position after the number; one that arrived in both adds two.
     number = F.col("offset_or_sequence_number")
     packed = number.contains(":")
     first = F.when(packed, F.substring_index(number, ":", 1)).otherwise(number)

@@ -1,7 +1,7 @@
-"""From raw rows to records that are either usable or have a reason not to be.
+"""Parses raw rows into records that are either usable or have a reason for quarantine.
 
-One code path for every kind and channel. A kind says which fields it reads and what is wrong with
-them; this module knows JSON and ``ind``, and which of several records of one post counts.
+One code path serves every kind and channel. A kind's contract declares its fields and problems;
+this module handles JSON and ``ind``, and picks the newest of several records of a post.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,21 +17,21 @@ from pinterest_platform.tables import json_text, raw
 from pinterest_platform.tables.contract import Check, Column, Rows
 from pinterest_platform.tables.text import is_epoch, moment, trimmed, whole_number
 
-# S3 keeps LastModified in whole seconds and clocks differ: a post made just before it arrives
-# must not look as if it came from the future.
+# S3 stores LastModified in whole seconds and clocks differ: a post made just before its arrival
+# must not count as made in the future.
 CLOCK_TOLERANCE = "INTERVAL 1 MINUTE"
 
-# Where Apache Spark puts the text of a record that it could read in part only.
+# Column in which Apache Spark stores a record that it could parse only partly.
 _BROKEN = "_broken"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordContract:
-    """What a record of a kind must be: the fields of its JSON object, and what makes it unusable.
+    """The contract of a kind's records: the fields of the JSON object and the reasons to reject it.
 
-    ``problems`` gives expressions over ``record.<field>`` and ``arrived_at``, each a reason (text)
-    or null: the first that is not null is the record's reason. It is a function because PySpark
-    makes columns only once there is a session.
+    ``problems`` returns expressions over ``record.<field>`` and ``arrived_at``, each a reason
+    (text) or null: the first non-null one is the record's reason. It is a function because PySpark
+    can create columns only once a session exists.
     """
 
     kind: Kind
@@ -41,19 +41,19 @@ class RecordContract:
 
 
 def field(name: str) -> SparkColumn:
-    """The text of a field of the record; numbers and booleans as JSON writes them."""
+    """The text of a field of the record; numbers and booleans as spelled in JSON."""
     return F.col("record").getField(name)
 
 
 def united(*raw_rows: DataFrame) -> DataFrame:
-    """The rows of several raw tables."""
+    """The union of several raw tables."""
     return reduce(DataFrame.unionAll, raw_rows)
 
 
 def classified(raw_rows: DataFrame, contract: RecordContract) -> DataFrame:
     """The raw rows with ``record`` (a struct of texts), ``ind`` and ``reason``.
 
-    ``reason`` is null for a usable record; otherwise it says why the row is quarantined.
+    ``reason`` is null for a usable record; otherwise it is the reason for quarantine.
     """
     ids = contract.kind.id_fields
     schema = ", ".join(f"`{name}` STRING" for name in (*ids, *contract.fields, _BROKEN))
@@ -80,37 +80,37 @@ def classified(raw_rows: DataFrame, contract: RecordContract) -> DataFrame:
 def usable(
     raw_rows: DataFrame, contract: RecordContract, values: Mapping[str, SparkColumn] | None = None
 ) -> DataFrame:
-    """The usable records of each day, the newest per ``ind``: ``ind``, ``values``, origin.
+    """The newest usable record per day and ``ind``, as ``ind``, ``values`` and origin.
 
-    ``values`` are expressions over ``record.<field>``, by the name of the column that they become.
+    ``values`` maps output column names to expressions over ``record.<field>``.
     """
     records = classified(raw_rows, contract).select(
         "ind",
         "reason",
         *(value.alias(name) for name, value in (values or {}).items()),
-        # Only what comes from a landing object has a source.
+        # Only records from landing objects have a source.
         F.when(F.col("source").isNull(), "stream").otherwise("batch").alias("channel"),
         "arrived_at",
         "day",
         *raw.NATURAL_KEY,
     )
-    # Unusable rows rank last and go in the end, rather than first: a filter on the reason before
-    # the window would have Sail's planner take all of the parsing apart, ten times as long.
+    # Rank unusable rows last and drop them after the window. With a filter on the reason before the
+    # window, Sail's planner expands the whole parse and takes ten times as long.
     first = [F.col("reason").isNotNull(), *raw.newest_first()]
     return _first(records, ["ind", "day"], first).where("reason IS NULL").drop("reason")
 
 
 def unusable(raw_rows: DataFrame, contract: RecordContract) -> DataFrame:
-    """The raw rows that have a ``reason``, with it."""
-    # Exploding nothing gives no row. A filter on the reason would do the same and plan ten times
-    # as long, see ``usable``.
+    """The raw rows that have a ``reason``, with that column."""
+    # Exploding null gives no row. An equivalent filter on the reason takes ten times as long to
+    # plan, see ``usable``.
     reasons = F.when(F.col("reason").isNotNull(), F.array("reason"))
     rows = classified(raw_rows, contract).withColumn("reasons", reasons).drop("reason", "record")
     return rows.select("*", F.explode("reasons").alias("reason")).drop("reasons")
 
 
 def newest(rows: DataFrame, per: Sequence[str]) -> DataFrame:
-    """The newest row for each combination of ``per``: latest arrival, then natural key."""
+    """The newest row for each combination of ``per``, by arrival, then natural key."""
     return _first(rows, per, raw.newest_first())
 
 
@@ -120,14 +120,14 @@ def _first(rows: DataFrame, per: Sequence[str], order: Sequence[SparkColumn]) ->
 
 
 def missing_or(name: str, readable: SparkColumn, otherwise: str) -> SparkColumn:
-    """The reason when ``record.<name>`` is missing or blank, or when it is not ``readable``."""
+    """The reason if ``record.<name>`` is missing, blank or not ``readable``; else null."""
     return F.when(trimmed(field(name)).isNull(), F.lit(f"missing {name}")).when(
         ~F.coalesce(readable, F.lit(False)), F.lit(otherwise)
     )
 
 
 def date_problem(name: str) -> SparkColumn:
-    """The reason why ``record.<name>`` is no date, or none that can have passed on arrival."""
+    """The reason if ``record.<name>`` is not a date or lies after arrival; else null."""
     read = moment(field(name))
     return F.coalesce(
         F.when(
@@ -141,12 +141,12 @@ def date_problem(name: str) -> SparkColumn:
 
 
 def _text() -> SparkColumn:
-    """The text that is parsed: that which engines agree on, for most records their own."""
+    """The text to parse: the spelling all engines agree on, for most records the original."""
     return F.coalesce("agreed", "value")
 
 
 def _unidentified() -> SparkColumn:
-    """Why a record has no ``ind``. Only such records pay for the closer look at their JSON."""
+    """The reason for a missing ``ind``. Only such records incur the further JSON checks."""
     is_object = F.from_json(_text(), "MAP<STRING, STRING>", json_text.STRICT).isNotNull()
     return F.when(
         F.col("ind").isNull(),
@@ -157,9 +157,10 @@ def _unidentified() -> SparkColumn:
 
 
 def _malformed() -> SparkColumn:
-    """Whether an object was read from what is not one JSON text; Sail reads none from that.
+    """Whether an object was parsed from text that is not a single JSON value.
 
-    Apache Spark reads what it can of a broken record, and of several values the first.
+    Apache Spark parses the readable part of a broken record, and the first of several values; Sail
+    parses neither.
     """
     broken = F.when(field(_BROKEN).isNotNull(), field(_BROKEN) == _text())
     followed = F.when(F.col("agreed").isNotNull(), ~json_text.is_alone(F.col("agreed")))
@@ -167,7 +168,7 @@ def _malformed() -> SparkColumn:
 
 
 def _nested_text(names: Sequence[str]) -> SparkColumn:
-    """The reason when a text field holds an object or an array; as parsed it is text anyway."""
+    """The reason if a text field contains an object or array, which parsing turns into text."""
     return F.coalesce(
         *(
             F.when(F.col("shape").getField(name).rlike(r"^[\[{]"), F.lit(f"{name} is not text"))
@@ -177,12 +178,12 @@ def _nested_text(names: Sequence[str]) -> SparkColumn:
 
 
 def values_of(kind: Kind) -> tuple[str, ...]:
-    """The columns that hold the records of a kind."""
+    """The columns that reference the records of a kind."""
     return tuple(f"{table}.value" for table in kind.raw_tables)
 
 
 def lineage_of(kind: Kind) -> tuple[Column, ...]:
-    """The columns with which every cleaned table ends: channel, arrival and natural key."""
+    """The final columns of every cleaned table: channel, arrival and natural key."""
     origin = [
         Column(
             "channel",
@@ -201,12 +202,12 @@ def lineage_of(kind: Kind) -> tuple[Column, ...]:
 
 
 def reconciles(contract: RecordContract) -> Check:
-    """The check that every raw row is a cleaned row, a dropped duplicate, or unusable."""
+    """A check that every raw row is a cleaned row, a dropped duplicate, or unusable."""
     key = ["day", *raw.KEY]
     raw_tables, cleaned_table = contract.kind.raw_tables, contract.kind.cleaned_table
 
     def fates(rows: Rows) -> DataFrame:
-        """Every raw and cleaned row, by natural key, and whether its post was kept."""
+        """Every raw and cleaned row by natural key, and whether its post was kept."""
         records = classified(united(*map(rows, raw_tables)), contract).select(
             *key, "ind", "reason", F.lit(True).alias("in_raw")
         )

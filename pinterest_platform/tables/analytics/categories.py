@@ -1,4 +1,4 @@
-"""The outputs about categories: how many posts each has, and which has most."""
+"""The outputs on categories: post counts and the most frequent category."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ from pinterest_platform.tables.analytics.outputs import (
 
 
 def category_counts(posts: DataFrame, per: str) -> DataFrame:
-    """Posts -> (``per``, category, category_count), without the posts where one is null."""
+    """Posts -> (``per``, category, category_count), ignoring posts with a null in either."""
     return (
         posts.where(F.col(per).isNotNull() & F.col("category").isNotNull())
         .groupBy(per, "category")
@@ -26,17 +26,17 @@ def category_counts(posts: DataFrame, per: str) -> DataFrame:
 
 
 def category_counts_by_year(posts: DataFrame, post_years: tuple[int, int]) -> DataFrame:
-    """Category counts of the posts made from the first to the last of ``post_years``."""
+    """Category counts of the posts made in ``post_years`` (first and last, inclusive)."""
     return category_counts(posts.where(F.col("post_year").between(*post_years)), "post_year")
 
 
 def top_category(counts: DataFrame, per: str) -> DataFrame:
-    """Category counts -> those of the category, or tied ones, with most posts per ``per``."""
+    """Category counts -> the category, or tied ones, with the most posts for each ``per``."""
     return top(counts, per, "category_count")
 
 
 def top_category_by_age_group(posts: DataFrame) -> DataFrame:
-    """Posts -> the category with most posts in each age group."""
+    """Posts -> the category with the most posts in each age group."""
     return top_category(category_counts(posts, "age_group"), "age_group")
 
 

@@ -1,4 +1,4 @@
-"""The outputs about followers and users: top posters, medians, and who joined when."""
+"""The outputs on followers and users: top posters, medians, and users joined per year."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -16,7 +16,7 @@ from pinterest_platform.tables.contract import Column
 
 
 def top_user_by_country(posts: DataFrame) -> DataFrame:
-    """Posts -> the poster, or tied posters, with most followers in each country."""
+    """Posts -> the poster, or tied posters, with the most followers in each country."""
     followed = posts.where("country IS NOT NULL AND poster_name IS NOT NULL").where(
         "follower_count IS NOT NULL"
     )
@@ -30,7 +30,7 @@ def top_user_by_country(posts: DataFrame) -> DataFrame:
 
 
 def country_of_top_user(top_users: DataFrame) -> DataFrame:
-    """The top posters -> the country, or tied countries, whose poster has most followers of all."""
+    """The top posters -> the country, or tied countries, of the poster with the most followers."""
     most = top_users.agg(F.max("follower_count").alias("follower_count"))
     return (
         top_users.join(most, "follower_count", "left_semi")
@@ -46,7 +46,7 @@ def median_followers_by_age_group(posts: DataFrame) -> DataFrame:
 
 def users_joined_by_year(posts: DataFrame, joining_years: tuple[int, int]) -> DataFrame:
     """Posts -> (joining_year, number_users_joined); a (user_name, age, date_joined) is one user."""
-    # A struct, because engines count distinct structs fast and several columns slowly.
+    # Count a struct: engines count distinct structs fast and several columns slowly.
     user = F.struct("user_name", "age", "date_joined")
     return (
         posts.where(F.col("joining_year").between(*joining_years))
@@ -65,7 +65,7 @@ def median_followers_by_joining_year(posts: DataFrame, joining_years: tuple[int,
 def median_followers_by_joining_year_and_age_group(
     posts: DataFrame, joining_years: tuple[int, int]
 ) -> DataFrame:
-    """Posts of users who joined in ``joining_years`` -> the median, by age group too."""
+    """Posts of users who joined in ``joining_years`` -> the median, also by age group."""
     return _median_followers(
         posts.where(F.col("joining_year").between(*joining_years)), "joining_year", "age_group"
     )

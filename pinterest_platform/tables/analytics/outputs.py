@@ -1,4 +1,4 @@
-"""What the outputs have in common: ranking with ties, and how an output is declared."""
+"""Shared by the outputs: ranking with ties, and the declaration of an output."""
 
 from collections.abc import Callable
 
@@ -32,9 +32,9 @@ def output(
     transform: Callable[..., DataFrame],
     parameters: tuple[str, ...] = (),
 ) -> Table:
-    """An output table made from ``source``; ``columns`` says from which of its columns each comes.
+    """An output table made from ``source``; ``columns`` maps columns to their source columns.
 
-    Its last column is its measure, which is never negative.
+    The last column is the measure, which is never negative.
     """
     derived = tuple(
         Column(
@@ -69,7 +69,7 @@ def output(
 
 
 def top(rows: DataFrame, per: str, measure: str) -> DataFrame:
-    """The rows with the largest ``measure`` for each ``per``; of tied rows, all."""
+    """The rows with the largest ``measure`` for each ``per``, including ties."""
     largest = F.max(measure).over(Window.partitionBy(per))
     return (
         rows.withColumn("largest", largest)

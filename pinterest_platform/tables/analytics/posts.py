@@ -1,4 +1,4 @@
-"""analytics.posts: pin, geolocation and user of a post side by side; the ground of all outputs."""
+"""analytics.posts: pin, geolocation and user of each post, joined; the input of all outputs."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F

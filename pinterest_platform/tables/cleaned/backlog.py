@@ -1,4 +1,4 @@
-"""Which days the cleaned tables lag behind the raw ones, read off the tables themselves."""
+"""Finds the days on which the cleaned tables lag behind the raw ones, from the tables alone."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -12,7 +12,7 @@ from pinterest_platform.tables.records import RecordContract, classified, united
 def days_behind(rows: Rows) -> DataFrame:
     """(day) of the raw rows that are neither cleaned, quarantined, nor older than a cleaned row.
 
-    Only the rows that no table accounts for are parsed: duplicates, and what is looked for.
+    Only rows that no table accounts for are parsed: duplicates and the backlog itself.
     """
     return united(*(_of_kind(rows, table, contract) for table, contract in CLEANED)).distinct()
 

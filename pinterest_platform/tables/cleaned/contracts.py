@@ -1,4 +1,4 @@
-"""The cleaned table of each kind of record, and the contract that its records must meet."""
+"""The cleaned table and the record contract of each kind."""
 
 from pinterest_platform.tables.cleaned import geolocations, pins, users
 from pinterest_platform.tables.contract import Table

@@ -1,4 +1,4 @@
-"""cleaned.geolocations: where and when a post was made."""
+"""cleaned.geolocations: the place and time of each post."""
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
@@ -41,7 +41,7 @@ RECORD = records.RecordContract(
 
 
 def clean_geolocations(*raw_geo: DataFrame) -> DataFrame:
-    """Raw geo rows of any channels -> one row per day and ``ind``, as ``GEOLOCATIONS`` has it."""
+    """Raw geo rows of any channel -> one row per day and ``ind``, with ``GEOLOCATIONS`` columns."""
     values = {
         "country": meaningful(field("country")),
         "coordinates": F.array(_latitude(), _longitude()),
@@ -81,7 +81,7 @@ GEOLOCATIONS = Table(
             "cleaned.geolocations",
             "coordinates_on_globe",
             "Latitude is within -90 and 90, longitude within -180 and 180.",
-            # Not coordinates[1], which is an error where there is none, and which Sail takes first.
+            # get(), because coordinates[1] fails on a shorter array, and Sail evaluates it first.
             "NOT coalesce(size(coordinates) = 2 AND get(coordinates, 0) BETWEEN -90 AND 90 "
             "AND get(coordinates, 1) BETWEEN -180 AND 180, false)",
         ),

@@ -1,4 +1,4 @@
-"""cleaned.pins: what a post shows."""
+"""cleaned.pins: the content of each post."""
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
@@ -25,7 +25,7 @@ TEXT_FIELDS = (
     "category",
 )
 
-# What the scraper writes where it found nothing.
+# Values that the scraper writes for missing data.
 PLACEHOLDERS = {
     "title": ("No Title Data Available",),
     "description": (
@@ -55,11 +55,11 @@ RECORD = records.RecordContract(
 
 
 def clean_pins(*raw_pin: DataFrame) -> DataFrame:
-    """Raw pin rows of any channels -> one row per day and ``ind``, in the order of ``PINS``."""
+    """Raw pin rows of any channel -> one row per day and ``ind``, in ``PINS`` column order."""
     text = {name: meaningful(field(name), PLACEHOLDERS.get(name, ())) for name in TEXT_FIELDS}
     values = text | {
         "follower_count": follower_count(field("follower_count")),
-        # The folder is what counts; with nothing behind the prefix there is no folder.
+        # Keep only the folder; an empty value after the prefix means no folder.
         "save_location": trimmed(
             F.regexp_replace(text["save_location"], r"^Local save in( |$)", "")
         ),

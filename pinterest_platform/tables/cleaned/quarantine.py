@@ -1,4 +1,4 @@
-"""cleaned.quarantine: the raw rows that cannot be a row of a cleaned table, and why."""
+"""cleaned.quarantine: the raw rows excluded from the cleaned tables, with the reason."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from pinterest_platform.tables.cleaned.contracts import CLEANED
 from pinterest_platform.tables.contract import Check, Column, Rows, Table, violation
 from pinterest_platform.tables.records import united, unusable
 
-# The contract of the records in each raw table.
+# The record contract of each raw table.
 RECORDS = {raw_table: contract for _, contract in CLEANED for raw_table in contract.kind.raw_tables}
 
 _NAMES = " or ".join([", ".join([*KINDS][:-1]), [*KINDS][-1]])
@@ -19,7 +19,7 @@ _NAMES = " or ".join([", ".join([*KINDS][:-1]), [*KINDS][-1]])
 
 def quarantine(*raw_tables: DataFrame) -> DataFrame:
     """The raw tables, in the order of ``RECORDS`` -> their unusable rows with kind and reason."""
-    # One plan a kind: planning takes as long as cleaning the posts of a small day.
+    # One plan per kind: planning takes as long as cleaning the posts of a small day.
     of_kind: dict[str, list[DataFrame]] = {}
     for rows, contract in zip(raw_tables, RECORDS.values(), strict=True):
         of_kind.setdefault(contract.kind.name, []).append(rows)
@@ -34,9 +34,9 @@ def quarantine(*raw_tables: DataFrame) -> DataFrame:
 
 
 def _with_quarantined(rows: Rows, records_of: Callable[[str], DataFrame]) -> DataFrame:
-    """The records of each raw table, by natural key, beside the quarantined rows."""
+    """The records of each raw table, by natural key, next to the quarantined rows."""
     key = ["kind", "day", *raw.KEY]
-    # One union of all: Sail fails to join a union of unions in which a table is empty.
+    # A single flat union: Sail fails to join a union of unions if one table is empty.
     expected = united(
         *(
             records_of(table).withColumn("kind", F.lit(contract.kind.name)).select(*key, "expected")

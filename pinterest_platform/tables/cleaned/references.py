@@ -1,4 +1,4 @@
-"""The promise that a post's geolocation and user come with its pin."""
+"""The check that a post's geolocation and user come with a pin."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -7,7 +7,7 @@ from pinterest_platform.tables.contract import Check, Rows
 
 
 def has_pin(table: str) -> Check:
-    """A warning when more than one row in a hundred has no pin; its pin may still be on its way."""
+    """A warning if more than 1 % of the rows have no pin; the pin may still arrive."""
 
     def with_pin(rows: Rows) -> DataFrame:
         pins = rows("cleaned.pins", all_days=True).select("ind").distinct()

@@ -1,4 +1,4 @@
-"""cleaned.users: who made a post."""
+"""cleaned.users: the user of each post."""
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
@@ -31,7 +31,7 @@ RECORD = records.RecordContract(
 
 
 def clean_users(*raw_user: DataFrame) -> DataFrame:
-    """Raw user rows of any channels -> one row per day and ``ind``, in the order of ``USERS``."""
+    """Raw user rows of any channel -> one row per day and ``ind``, in ``USERS`` column order."""
     names = [meaningful(field(name)) for name in ("first_name", "last_name")]
     values = {
         "user_name": trimmed(F.concat_ws(" ", *names)),
