@@ -1,4 +1,4 @@
-"""The engine ``connect``: any Spark Connect server, of Apache Spark or of Sail, wherever it is."""
+"""The engine ``connect``: any Spark Connect server, Apache Spark or Sail, on any host."""
 
 import socket
 from collections.abc import Iterator
@@ -16,23 +16,23 @@ from pinterest_platform.lake.faults import first_line
 from pinterest_platform.lake.spool import SPOOL
 from pinterest_platform.network import has_proxy, is_this_machine
 
-# What a URL without a port means (pyspark, DefaultChannelBuilder).
+# The default port of a Spark Connect URL (pyspark, DefaultChannelBuilder).
 _PORT = 15002
 
-# What refuses a connection does so at once, and says why.
+# A refused connection fails at once and names the reason.
 _CONNECT_SECONDS = 10
 
 
 @contextmanager
 def connect_session(remote: str, lake: str) -> Iterator[SparkSession]:
-    """Open a session on a server; it ends with the block, the server does not.
+    """Open a session on a server; the session ends with the block, the server keeps running.
 
     Args:
-        remote: ``sc://host:port``, with what the server asks for behind it: ``/;token=...``.
-        lake: the folder or ``s3://`` URL of the lake, which the server must reach, too.
+        remote: ``sc://host:port``, followed by the server's parameters, if any: ``/;token=...``.
+        lake: the lake's folder or ``s3://`` URL, which the server must reach, too.
 
     Raises:
-        PlatformError: there is no such server, or it does not answer. It names host and port only.
+        PlatformError: the server is unreachable or does not answer; names host and port only.
     """
     quiet_client()
     address = urlsplit(remote)
@@ -53,7 +53,7 @@ def connect_session(remote: str, lake: str) -> Iterator[SparkSession]:
         try:
             spark = opened(remote)
         except PySparkValueError:
-            # PySpark's words repeat what stands there, a token it may be.
+            # PySpark's message quotes the parameters, possibly a token.
             raise unusable("what stands behind the port is not /;name=value;name=value") from None
         except PlatformError as error:
             raise unusable(str(error)) from None
@@ -76,13 +76,13 @@ def is_on_this_machine(remote: str) -> bool:
 
 
 def _is_sail(spark: SparkSession) -> bool:
-    """Whether the server is Sail, which gives Spark's version only where a client looks for it."""
+    """Whether the server is Sail, whose version() is not Spark's, unlike the version in its API."""
     ((version,),) = spark.sql("SELECT version()").collect()
     return not str(version).startswith(spark.version)
 
 
 def _spool(remote: str, lake: str) -> AbstractContextManager[str]:
-    """A place that this process and the server both reach."""
+    """A folder or URL that both this process and the server reach."""
     if is_on_this_machine(remote):
         return temporary_folder()
     return nullcontext(f"{lake}/_spool")

@@ -19,7 +19,7 @@ CLOSE_SECONDS = 5
 
 @contextmanager
 def sail_session() -> Iterator[SparkSession]:
-    """Start a Sail server on a free local port, with a session; both end with the block."""
+    """Start a Sail server on a free local port and open a session; both end with the block."""
     quiet_client()
     server = sail_server("127.0.0.1", 0)
     server.start(background=True)
@@ -35,23 +35,23 @@ def sail_session() -> Iterator[SparkSession]:
 
 
 def sail_server(host: str, port: int) -> SparkConnectServer:
-    """A Sail server that is not started yet; port 0 is a free one."""
-    # Sail logs to standard error; its information lines would bury what a user wants to read.
-    # An S3 endpoint on this machine speaks plain HTTP; without one it is HTTPS all the same.
+    """A Sail server, not yet started; port 0 picks a free port."""
+    # Sail logs to standard error; its info lines would bury the command's output. AWS_ALLOW_HTTP
+    # allows a local S3 endpoint to speak plain HTTP; without an endpoint Sail still uses HTTPS.
     set_defaults({"RUST_LOG": "error", "AWS_ALLOW_HTTP": "true"})
     return SparkConnectServer(host, port)
 
 
 def quiet_client() -> None:
-    """Keep PySpark from logging every error that a server answers, also those that are handled."""
+    """Keep PySpark from logging every server error, including handled ones."""
     logging.getLogger("pyspark.sql.connect.logging").setLevel(logging.CRITICAL)
 
 
 @contextmanager
 def closing(spark: SparkSession) -> Iterator[None]:
-    """Close a session with the block, and do not wait for ever for the server's answer.
+    """Close a session after the block, without waiting indefinitely for the server.
 
-    A call that Ctrl-C cut off can keep the channel from closing.
+    A call interrupted by Ctrl-C can keep the channel from closing.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""How a session on a Spark Connect server is opened, what it is set to, and how it stays open."""
+"""Opens, configures and keeps alive sessions on a Spark Connect server."""
 
 import logging
 import threading
@@ -14,53 +14,52 @@ from pinterest_platform.errors import PlatformError
 
 UTC = {"spark.sql.session.timeZone": "UTC"}
 
-# Spark's own default is INT96, in which other readers of the lake (those of Arrow) have no year
-# before 1677.
+# Spark's default is INT96, in which Arrow-based readers of the lake cannot represent years before
+# 1677.
 TIMESTAMPS = {"spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS"}
 
-# To see whether a join prunes partitions, Apache Spark writes the expression of its key out, with
-# all that this is made from: for a check's join on ind 20 s for 3,000 rows. Nothing here gains.
+# To decide on partition pruning, Apache Spark expands the expression behind a join key: 20 s in a
+# check that joins 3,000 rows on ind. No query here benefits from pruning.
 PLANNING = {"spark.sql.optimizer.dynamicPartitionPruning.enabled": "false"}
 
-# Sail ends a session that it heard nothing of for 15 minutes, at work or not; Spark one that did
-# nothing for an hour, such as that of a run that waits for a table.
+# Sail ends a session after 15 minutes without a request, even during a query; Spark after an idle
+# hour, such as that of a run waiting for a table.
 PULSE_SECONDS = 60
 
 _CLOSE_SECONDS = 5
 
-# A server that is there takes a connection within milliseconds. PySpark itself would go on trying
-# for ten minutes, in silence, also where something else listens.
+# A live server accepts a connection within milliseconds. PySpark would silently retry for ten
+# minutes, even against a port that serves another protocol.
 OPEN_SECONDS = 15
 
-# The first answer of an Apache Spark that has just started takes seconds, on a busy machine many.
+# A freshly started Apache Spark takes seconds for its first response, many on a busy machine.
 ANSWER_SECONDS = 120
 
 T = TypeVar("T")
 
-# Sail 0.7.2 compresses each answer for a client that can read it, and gRPC 1.85 hands one of some
-# hundred thousand on still compressed; whose fault that is was not found out. Only what is not
-# compressed is asked for: bit 0 of the algorithms.
+# gRPC 1.85 passes roughly one in 100,000 compressed responses of Sail 0.7.2 on undecompressed, for
+# an unknown reason. So the client accepts only uncompressed ones: bit 0 of the algorithms.
 _UNCOMPRESSED = ("grpc.compression_enabled_algorithms_bitset", 1)
 
 
 def opened(remote: str) -> SparkSession:
-    """Open a session of its own on a Spark Connect server.
+    """Open a new, separate session on a Spark Connect server.
 
     Args:
-        remote: ``sc://host:port``, with what the server asks for behind it: ``/;token=...``.
+        remote: ``sc://host:port``, followed by the server's parameters, if any: ``/;token=...``.
 
     Raises:
-        PlatformError: nothing there speaks gRPC within ``OPEN_SECONDS``, or the server does not
-            answer.
+        PlatformError: no gRPC server responds within ``OPEN_SECONDS``, or the session cannot be
+            opened in time.
     """
-    # What its core logs of a server that cannot be reached, the error says as well.
+    # gRPC's core logs an unreachable server, which the error reports as well.
     set_defaults({"GRPC_VERBOSITY": "NONE"})
-    # A second of imports, which a process that opens no session does not pay.
+    # These imports take a second; only processes that open a session pay for them.
     import grpc  # type: ignore[import-untyped]  # noqa: PLC0415
     from pyspark.sql.connect.client import DefaultChannelBuilder  # noqa: PLC0415
     from pyspark.sql.connect.session import SparkSession as ConnectSession  # noqa: PLC0415
 
-    # As PySpark's own builder does, which takes no options of a channel: functions are Connect's.
+    # PySpark's builder sets this to make functions use Connect, but takes no channel options.
     set_variables({"SPARK_CONNECT_MODE_ENABLED": "1"})
     reach_this_machine_directly()
     builder = DefaultChannelBuilder(remote, [_UNCOMPRESSED])
@@ -79,14 +78,14 @@ def opened(remote: str) -> SparkSession:
 
 
 def patiently(what: str, action: Callable[[], T]) -> T:
-    """The result of an action that may hang; that it takes long is logged.
+    """The result of an action that may hang; a slow action is logged.
 
     Args:
-        what: is waited for, at the beginning of a sentence.
-        action: is given up after ``ANSWER_SECONDS``.
+        what: the server's name in log messages, starting a sentence.
+        action: abandoned after ``ANSWER_SECONDS``.
 
     Raises:
-        PlatformError: there is no result by then.
+        PlatformError: the action returned no result in that time.
     """
     results: list[T] = []
     errors: list[Exception] = []
@@ -114,12 +113,12 @@ def patiently(what: str, action: Callable[[], T]) -> T:
 
 @contextmanager
 def kept_open(spark: SparkSession) -> Iterator[None]:
-    """Let the server hear of a Spark Connect session every minute until the block ends."""
+    """Ping a Spark Connect session every minute until the block ends."""
     over = threading.Event()
 
     def ask() -> None:
         while not over.wait(PULSE_SECONDS):
-            # A server that is gone is noticed by whoever uses the session.
+            # The session's user will notice a lost server.
             with suppress(Exception):
                 spark.conf.get("spark.sql.session.timeZone")
 
@@ -129,15 +128,15 @@ def kept_open(spark: SparkSession) -> Iterator[None]:
         yield
     finally:
         over.set()
-        # The answer to the last question takes milliseconds, where there is one.
+        # The last ping takes milliseconds if the server is alive.
         pulse.join(_CLOSE_SECONDS)
 
 
 def configure(spark: SparkSession) -> None:
-    """Set a session that somebody else's server opened."""
+    """Configure a session on a server that the platform did not start."""
     for name, value in UTC.items():
         spark.conf.set(name, value)
     for name, value in (TIMESTAMPS | PLANNING).items():
-        # Not every server lets them be set; Databricks' serverless does not.
+        # Some servers reject these settings, such as Databricks' serverless compute.
         with suppress(PySparkException):
             spark.conf.set(name, value)

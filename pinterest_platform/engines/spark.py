@@ -1,4 +1,4 @@
-"""The engine ``spark``: Apache Spark in a JVM on this machine, by dagster-pyspark's resource."""
+"""The engine ``spark``: Apache Spark in a JVM on this machine, using dagster-pyspark's resource."""
 
 import logging
 import os
@@ -24,35 +24,36 @@ from pinterest_platform.folders import temporary_folder
 
 DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
 
-# The Hadoop that pyspark 4.2 brings is 3.5.0. It comes with the whole AWS SDK, 700 MB.
+# pyspark 4.2 bundles Hadoop 3.5.0. hadoop-aws pulls in the whole AWS SDK, 700 MB.
 S3A = "org.apache.hadoop:hadoop-aws:3.5.0"
 
-# The oldest that Spark 4 runs on.
+# The oldest Java version that Spark 4 supports.
 JAVA = 17
 
-# A million posts need about 2 GiB; the rest of the machine is for the Python workers and others.
+# A million posts need about 2 GiB; the rest of the memory is for Python workers and other
+# processes.
 MOST_DRIVER_GIB = 8
 
-# By these PySpark takes the process for the client of a server; it sets them itself with the first
-# session of Spark Connect, and other processes inherit them.
+# These variables make PySpark act as a Spark Connect client. PySpark sets them with its first
+# Connect session, and child processes inherit them.
 CONNECT_VARIABLES = ("SPARK_REMOTE", "SPARK_LOCAL_REMOTE", "SPARK_CONNECT_MODE_ENABLED")
 
 
 @contextmanager
 def spark_session(on_s3: bool) -> Iterator[SparkSession]:
-    """Start Spark in a JVM of its own; the session ends with the block.
+    """Start Spark in its own JVM; the session ends with the block.
 
     Args:
-        on_s3: whether something is read or written at ``s3://``, which needs further jars.
+        on_s3: whether the session reads or writes ``s3://``, which needs further jars.
 
     Raises:
-        PlatformError: there is no Java that Spark runs on, or no way to Maven Central.
+        PlatformError: there is no supported Java, or Maven Central is unreachable.
     """
     _require_java()
-    # 2 s of imports that no other engine needs.
+    # 2 s of imports that other engines do not need.
     from dagster_pyspark import LazyPySparkResource  # noqa: PLC0415
 
-    # What it logs comes with the error, too.
+    # The error contains the logged text, too.
     PySparkLogger.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     # Spark's own setting does not reach the processes that plan Python data sources.
     set_defaults({"PYSPARK_PYTHON": sys.executable})
@@ -78,16 +79,16 @@ def local_settings(coordinates: str, folder: str, on_s3: bool) -> dict[str, str]
     """Spark's settings for one machine.
 
     Args:
-        coordinates: the jars that Spark fetches from Maven Central.
-        folder: for temporary files, and for tables without a place of their own.
-        on_s3: whether something is read or written at ``s3://``.
+        coordinates: Maven coordinates of the jars that Spark fetches from Maven Central.
+        folder: for temporary files, and for tables without an explicit location.
+        on_s3: whether the session reads or writes ``s3://``.
     """
     cores = os.cpu_count() or 1
     return {
         "spark.app.name": "pinterest_platform",
         "spark.master": f"local[{cores}]",
         "spark.driver.memory": f"{_driver_gib()}g",
-        # Not by the host's name, which need not resolve, and for nobody else in the network.
+        # The loopback address: the host name may not resolve, and no other machine may connect.
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.jars.packages": coordinates,
@@ -101,8 +102,8 @@ def local_settings(coordinates: str, folder: str, on_s3: bool) -> dict[str, str]
         "spark.driver.extraJavaOptions": f"-Djava.io.tmpdir={folder}",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.shuffle.partitions": str(cores),
-        # Delta replays the log of a table in 50 tasks, made for logs of large tables on a cluster:
-        # minutes for the tables of a day here.
+        # Delta replays a table's log in 50 tasks by default, sized for large tables on a cluster:
+        # minutes for a day's tables here.
         "spark.databricks.delta.snapshotPartitions": str(cores),
         **UTC,
         **TIMESTAMPS,
@@ -112,7 +113,7 @@ def local_settings(coordinates: str, folder: str, on_s3: bool) -> dict[str, str]
 
 
 def _s3a() -> dict[str, str]:
-    """How Hadoop reaches S3 as the other parts do: by the usual AWS_* variables, or by a role."""
+    """Hadoop's S3 settings, from AWS_* variables or a role, as elsewhere in the platform."""
     settings = {
         "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
         "fs.s3a.aws.credentials.provider": (
@@ -150,7 +151,7 @@ def _require_java() -> None:
         asked = subprocess.run([java, "-version"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         raise PlatformError(f"{what}, and {java} cannot be run: {to_do}") from None
-    # 'openjdk version "17.0.15" 2025-04-15'; up to 8 it was "1.8.0_412".
+    # Examples: 'openjdk version "17.0.15" 2025-04-15'; up to Java 8, "1.8.0_412".
     found = re.search(r'version "(?:1\.)?(\d+)', asked.stderr + asked.stdout)
     if found is None or int(found[1]) < JAVA:
         version = found[1] if found else "of an unknown version"
@@ -158,7 +159,7 @@ def _require_java() -> None:
 
 
 def _not_started(coordinates: str, said: IO[bytes], error: Exception) -> PlatformError:
-    """What kept Spark from starting, by what its launcher said before it ended, if it did."""
+    """The error for a failed start, with the cause from the launcher's output, if any."""
     said.seek(0)
     lines = [line.strip() for line in said.read().decode(errors="replace").splitlines()]
     if any("unresolved dependency" in line or "download failed" in line.lower() for line in lines):
@@ -174,10 +175,10 @@ def _not_started(coordinates: str, said: IO[bytes], error: Exception) -> Platfor
 
 @contextmanager
 def _standard_error_to(file: IO[bytes]) -> Iterator[None]:
-    """Send standard error, also that of processes started in the block, to a file.
+    """Redirect standard error, including that of child processes, to a file.
 
-    Spark's launcher prints how it resolves its jars, and the JVM its warnings: nothing that whoever
-    starts a run wants to read.
+    Spark's launcher prints its jar resolution and the JVM its warnings, which would bury the run's
+    output.
     """
     sys.stderr.flush()
     before = os.dup(2)

@@ -1,4 +1,4 @@
-"""The credentials of the task for S3 and Kinesis, had on Databricks itself, when it is needed."""
+"""The task's credentials for S3 and Kinesis, fetched on Databricks when needed."""
 
 import base64
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from pinterest_platform.settings import Settings
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
-# The keys of a secret scope, named as AWS names them, and the variables that AWS's clients read.
+# Keys of the secret scope, named as in AWS, and the variables that AWS's clients read.
 _SECRETS = {
     "aws_access_key_id": "AWS_ACCESS_KEY_ID",
     "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
@@ -18,21 +18,21 @@ _SECRETS = {
 
 
 def access_of(settings: Settings) -> Access:
-    """Where the settings say that credentials are."""
+    """The credentials' source according to the settings."""
     return Access(settings.databricks_service_credential, settings.databricks_secret_scope)
 
 
 def environment_of(access: Access) -> dict[str, str]:
-    """The variables from which AWS's clients take the credentials; none where there is a role.
+    """The credentials as variables for AWS's clients; empty if the task uses a role.
 
-    Those of a service credential are temporary; AWS gives them for an hour.
+    A service credential's variables are temporary; AWS issues them for an hour.
 
     Raises:
-        PlatformError: there is no such credential or scope, or no right to it.
+        PlatformError: the credential or scope does not exist, or access to it is denied.
     """
     if not (access.service_credential or access.secret_scope):
         return {}
-    # Half a second, and a package, that only the task needs.
+    # Half a second of imports from a package that only the task needs.
     from databricks.sdk import WorkspaceClient  # noqa: PLC0415
     from databricks.sdk.errors.base import DatabricksError  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What a run on Databricks works on: as it is configured, and in the terms of the Jobs API."""
+"""The compute of a run on Databricks: its configuration and its Jobs API representation."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from databricks.sdk.service import compute, jobs
 from pinterest_platform.engines.databricks.wheel import ENTRY_POINT, PACKAGE
 from pinterest_platform.errors import PlatformError
 
-# Serverless environment 4 has Python 3.12 and Spark 4 (release notes of serverless environments).
+# Serverless environment 4 has Python 3.12 and Spark 4 (Databricks' serverless release notes).
 ENVIRONMENT_VERSION = "4"
 
 _KEY = "pinterest"
@@ -16,10 +16,10 @@ _KEY = "pinterest"
 
 @dataclass(frozen=True)
 class Compute:
-    """A cluster that exists, one that is made for each run, or serverless.
+    """An existing cluster, a new cluster for each run, or serverless compute.
 
-    ``kind`` is existing_cluster, new_cluster or serverless. ``workers`` 0 is a cluster of one
-    machine.
+    ``kind`` is existing_cluster, new_cluster or serverless. ``workers`` 0 means a single-node
+    cluster.
     """
 
     kind: str
@@ -30,10 +30,10 @@ class Compute:
     instance_profile: str = ""
 
     def check(self) -> None:
-        """Refuse what cannot be submitted.
+        """Reject an incomplete configuration.
 
         Raises:
-            PlatformError: names the setting that is missing.
+            PlatformError: names the missing setting.
         """
         missing = {
             "existing_cluster": not self.cluster_id and "PINTEREST_DATABRICKS_CLUSTER_ID",
@@ -47,14 +47,14 @@ class Compute:
 def submission(
     where: Compute, wheel: str, parameters: list[str], name: str, token: str
 ) -> dict[str, Any]:
-    """What ``WorkspaceClient.jobs.submit`` takes to run the task once.
+    """Arguments of ``WorkspaceClient.jobs.submit`` that run the task once.
 
     Args:
         where: the compute.
-        wheel: path of the wheel in a volume.
-        parameters: the task's command line.
-        name: of the run, as Databricks shows it.
-        token: submitting the same again is answered with the same run.
+        wheel: the wheel's path in a volume.
+        parameters: the task's command-line arguments.
+        name: the run's name in Databricks.
+        token: the idempotency token; a repeated submission returns the same run.
     """
     task = jobs.SubmitTask(
         task_key=_KEY,
@@ -81,11 +81,11 @@ def _new_cluster(where: Compute) -> compute.ClusterSpec:
         spark_version=where.spark_version,
         node_type_id=where.node_type,
         num_workers=where.workers,
-        # Unity Catalog wants a mode that says who may see what.
+        # Unity Catalog requires an access mode.
         data_security_mode=compute.DataSecurityMode.SINGLE_USER,
     )
     if where.workers == 0:
-        # As Databricks' own documentation writes a cluster of one machine.
+        # The single-node settings from Databricks' documentation.
         cluster.spark_conf = {
             "spark.databricks.cluster.profile": "singleNode",
             "spark.master": "local[*]",

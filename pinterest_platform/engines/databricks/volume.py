@@ -1,4 +1,4 @@
-"""The volume of Unity Catalog in which the wheel lies, and what the two sides of a run write."""
+"""The Unity Catalog volume with the wheel and the files that both sides of a run exchange."""
 
 import io
 import json
@@ -25,18 +25,18 @@ _CONTEXT = "context.json"
 
 
 class Volume:
-    """A volume, ``/Volumes/<catalog>/<schema>/<volume>``, or a folder in it."""
+    """A volume, ``/Volumes/<catalog>/<schema>/<volume>``, or a folder within a volume."""
 
     def __init__(self, workspace: WorkspaceClient, path: str) -> None:
         self._workspace = workspace
         self.path = path
 
     def make(self) -> None:
-        """Make volume and schema unless they exist.
+        """Create the volume and its schema unless they exist.
 
         Raises:
-            PlatformError: there is no such catalog.
-            databricks.sdk.errors.DatabricksError: no right.
+            PlatformError: the catalog does not exist.
+            databricks.sdk.errors.DatabricksError: a permission is missing.
         """
         catalog, schema, volume = self.path.split("/")[2:5]
         volumes, schemas = self._workspace.volumes, self._workspace.schemas
@@ -56,22 +56,22 @@ class Volume:
         _make(partial(volumes.create, catalog, schema, volume, VolumeType.MANAGED), read)
 
     def hold(self, wheel: Wheel) -> str:
-        """Upload a wheel unless it is there; its path."""
+        """Upload a wheel unless it exists, and return its path."""
         path = f"{self.path}/wheels/{wheel.name}"
         if not _is_there(partial(self._workspace.files.get_metadata, path)):
             self._workspace.files.upload(path, io.BytesIO(wheel.content), overwrite=True)
         return path
 
     def of_run(self, token: str) -> "RunFolder":
-        """The folder of the run that a token stands for."""
+        """The folder of the run with this idempotency token."""
         return RunFolder(self._workspace, f"{self.path}/runs/{token}")
 
 
 class RunFolder(PipesContextInjector):
-    """Where a run finds what it is asked for, and leaves what it says.
+    """The folder through which a run gets its context and returns its messages.
 
-    Unlike the folders that dagster-databricks makes, it is found again by the run's token and
-    stays until it was read: after a lost connection, the step goes on with the same run.
+    Unlike dagster-databricks' folders, this one is derived from the run's token and remains until
+    its messages were read: after a lost connection, the step resumes the same run.
     """
 
     def __init__(self, workspace: WorkspaceClient, path: str) -> None:
@@ -80,15 +80,15 @@ class RunFolder(PipesContextInjector):
         self.path = path
 
     def exists(self) -> bool:
-        """Whether an earlier try of the step made it."""
+        """Whether an earlier attempt of the step created the folder."""
         return _is_there(partial(self._files.get_directory_metadata, self.path))
 
     def delete(self) -> None:
-        """Delete all of it."""
+        """Delete the folder with its content."""
         delete_volume_directory_recursive(self._files, self.path)
 
     def reader(self) -> "Messages":
-        """What reads the messages of the run, from the first."""
+        """A reader of the run's messages, starting with the first."""
         return Messages(self._workspace, f"{self.path}/messages")
 
     @override
@@ -105,10 +105,10 @@ class RunFolder(PipesContextInjector):
 
 
 class Messages(PipesUnityCatalogVolumesMessageReader):
-    """Reads the messages of a run from a folder that stays."""
+    """Reads a run's messages from a folder that outlives the reader."""
 
     def __init__(self, workspace: WorkspaceClient, path: str) -> None:
-        # As often as Pipes can, every second: the default of ten is what a user would wait for.
+        # Poll every second, as often as Pipes can: the default of ten would delay users.
         super().__init__(interval=0, client=workspace, volume_path=path)
 
     @override
@@ -130,7 +130,7 @@ def _is_there(read: Callable[[], object]) -> bool:
 
 
 def _make(create: Callable[[], object], read: Callable[[], object]) -> None:
-    """Make what cannot be read; another step may be faster."""
+    """Create an object unless it exists; another step may create it first."""
     if _is_there(read):
         return
     try:

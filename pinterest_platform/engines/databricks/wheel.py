@@ -1,6 +1,6 @@
-"""The wheel that a task on Databricks installs: this package, with what it needs there and no more.
+"""Builds the wheel for tasks on Databricks: this package with only the dependencies needed there.
 
-The project's own wheel would bring Dagster, Sail and a second PySpark into the cluster's Python.
+The project's own wheel would install Dagster, Sail and a second PySpark on the cluster.
 """
 
 import base64
@@ -16,27 +16,27 @@ import pinterest_platform
 
 PACKAGE = "pinterest_platform"
 
-# The console script that the task starts.
+# The task's console script.
 ENTRY_POINT = "pinterest-task"
 
-# What the modules below the entry point import and a cluster need not have in the version wanted.
-# pyspark, pandas, numpy, pyarrow and databricks-sdk are the runtime's own.
+# Imports of the entry point that a cluster may lack or have in another version. The runtime
+# provides pyspark, pandas, numpy, pyarrow and databricks-sdk.
 _NEEDED = ("boto3", "obstore", "protobuf", "pydantic-settings", "typing-extensions")
 
-# The earliest that a zip file can say. Without a moment, equal content is an equal wheel.
+# The earliest timestamp of a zip file. A constant one makes wheels of equal content equal.
 _NO_MOMENT = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel; its name holds a hash of its content."""
+    """A wheel, with a hash of its content in the name."""
 
     name: str
     content: bytes
 
 
 def task_wheel() -> Wheel:
-    """Build the wheel from the package as it is installed or checked out."""
+    """Build the wheel from the installed or checked-out package."""
     root = Path(pinterest_platform.__file__).parent
     files = {
         f"{PACKAGE}/{path.relative_to(root).as_posix()}": path.read_bytes()
@@ -79,7 +79,7 @@ def task_wheel() -> Wheel:
 
 
 def _requirements() -> list[str]:
-    """The project's own requirements of these packages, and Pipes in the version of this side."""
+    """The project's requirements for these packages, and Pipes in the version of this process."""
     own = {
         re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]: requirement
         for requirement in requires(PACKAGE) or []
