@@ -1,4 +1,4 @@
-"""The Dagster instance of this machine: where it is, how it is opened, what its storage says."""
+"""The Dagster instance of this machine: its location, opening it, and its storage errors."""
 
 import errno
 import shutil
@@ -17,10 +17,10 @@ from pinterest_platform.folders import plain_path
 from pinterest_platform.runs.launcher import PROCESS_TAG, is_alive
 from pinterest_platform.settings import Settings
 
-# Dagster's words on its configuration go on with all that it could be.
+# Dagster's configuration errors go on to list all valid options.
 _LONGEST_REASON = 200
 
-# What a full, read-only, forbidden or broken place says.
+# Errors of a full, read-only, inaccessible or broken file system.
 _STORAGE_ERRORS = {
     errno.ENOSPC,
     errno.EDQUOT,
@@ -50,22 +50,23 @@ _UNFINISHED = [
 
 @contextmanager
 def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
-    """The Dagster instance at DAGSTER_HOME or, where that is not set, below PINTEREST_HOME.
+    """The Dagster instance at DAGSTER_HOME or, if that is unset, below PINTEREST_HOME.
 
-    Runs in a terminal whose process was killed are ended first, so that nobody waits for them.
+    First fails the runs started in a terminal whose process was killed, so that no run waits for
+    them.
 
     Raises:
-        PlatformError: it cannot be written, when it is opened or within the block.
+        PlatformError: the instance cannot be written, on opening or within the block.
     """
     home = Path(settings.dagster_home)
-    # Dagster finds its instance by the environment, the processes that it starts too. In the URL of
-    # its SQLite files, a question mark would begin the query.
+    # Dagster and its child processes find the instance through the environment. A question mark
+    # would start the query in the URL of its SQLite files.
     set_variables({"DAGSTER_HOME": plain_path(str(home)) if "?" in str(home) else str(home)})
     with _home_errors(home):
         with _opening(home):
             home.mkdir(parents=True, exist_ok=True)
-            # Dagster makes its SQLite tables without a lock, so of two first runs one would find
-            # them half made.
+            # Dagster creates its SQLite tables without a lock: of two concurrent first runs, one
+            # would see incomplete tables.
             with FileLock(home / ".lock"):
                 _configure(home / "dagster.yaml")
                 opened = DagsterInstance.get()
@@ -75,7 +76,7 @@ def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
 
 
 def _configure(file: Path) -> None:
-    """Write the platform's dagster.yaml, or update one from before the launcher's module moved."""
+    """Write the platform's dagster.yaml, or update one that names the launcher's old module."""
     if not file.exists():
         shutil.copy(Path(__file__).with_name("dagster.yaml"), file)
         return
@@ -87,7 +88,7 @@ def _configure(file: Path) -> None:
 
 @contextmanager
 def _opening(home: Path) -> Iterator[None]:
-    """Say in one line what keeps Dagster from opening its instance; storage is left to others."""
+    """Turn configuration errors into one line; storage errors pass through to the caller."""
     try:
         yield
     except (OSError, DatabaseError):
@@ -102,7 +103,7 @@ def _opening(home: Path) -> Iterator[None]:
 
 @contextmanager
 def _home_errors(home: Path) -> Iterator[None]:
-    """Say in one line that Dagster's storage cannot be used, from wherever that is noticed."""
+    """Turn errors of Dagster's storage into one line, wherever they surface."""
     try:
         yield
     except DatabaseError as error:
@@ -132,7 +133,7 @@ def _unwritable(home: Path, reason: str) -> PlatformError:
 
 
 def end_killed_runs(instance: DagsterInstance) -> None:
-    """Mark the runs in a terminal whose process is gone as failed, and free what they held."""
+    """Fail runs started in a terminal whose process is gone, and free their concurrency slots."""
     for run in instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
         if not is_alive(run.tags.get(PROCESS_TAG, "")):
             instance.report_run_failed(run, "The run's process exited without reporting a result.")

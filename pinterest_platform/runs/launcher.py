@@ -1,7 +1,7 @@
-"""Launches runs as Dagster does by default, and knows whether a run's process is still there.
+"""Launches runs as Dagster does by default, and detects runs whose process is gone.
 
-Dagster's own launcher does not, so after a power cut, or a `make ui` that was killed, what was at
-work would count as started for ever, and everything of its days would wait for it.
+Dagster's own launcher does not. After a power cut or a killed `make ui`, interrupted runs would
+count as started forever, and all other runs of their days would wait for them.
 """
 
 import os
@@ -17,27 +17,28 @@ from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionRes
 from dagster._serdes import deserialize_value
 from typing_extensions import override
 
-# Which process works on a run that was started in a terminal: "<host>:<pid>".
+# The process of a run that was started in a terminal: "<host>:<pid>".
 PROCESS_TAG = "pinterest/process"
 
-# A code server answers at once; one that is busy is asked again in 15 s.
+# A code server answers at once; a busy one is polled again in 15 s.
 _PATIENCE_SECONDS = 5
 
-# Dagster tries a failed run again when it notices that it failed, and never if the code server is
-# away just then. So a run is not called failed while a server that has an address of its own may
-# be back soon: until then nothing could work on its tables anyway.
+# Dagster retries a failed run when it notices the failure, but never if the code server is away at
+# that moment. So a run is not marked failed while a server with its own address may return soon;
+# nothing else could work on the run's tables until then.
 _AWAY_SECONDS = 3_600
 
-# How long one is back before the daemon surely has its definitions, which takes it a few seconds.
+# Time after a code server's return until the daemon has loaded its definitions, with a margin:
+# loading takes a few seconds.
 _BACK_SECONDS = 30
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
-    """The default launcher, whose runs are marked as failed once nobody works on them."""
+    """The default launcher, which also marks runs as failed once their process is gone."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        # When a run was first missed, by how long it may be.
+        # First time each run was missed, per grace period.
         self._missed: dict[tuple[str, int], float] = {}
 
     @property
@@ -53,7 +54,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
         return CheckRunHealthResult(WorkerStatus.FAILED, "The process of this run is gone.")
 
     def _is_known(self, run: DagsterRun) -> bool:
-        """Whether the code server that launched the run works on it, or may do so."""
+        """Whether the code server that launched the run works on it or may still do so."""
         client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]
         if client is None:
             return True
@@ -61,13 +62,13 @@ class WatchedRunLauncher(DefaultRunLauncher):
         try:
             answer = client.can_cancel_execution(asked, timeout=_PATIENCE_SECONDS)
         except DagsterUserCodeUnreachableError as error:
-            # gRPC's name for a server that is gone; one that is only late may be busy.
+            # gRPC's status for a lost server; a server that times out may be busy.
             known, patience = "UNAVAILABLE" not in str(error), _AWAY_SECONDS
         else:
             known = deserialize_value(answer, CanCancelExecutionResult).can_cancel
             patience = _BACK_SECONDS
-        # A code server that Dagster started itself is asked over a socket. Once that one is gone,
-        # none comes back there, and another has its definitions already.
+        # Dagster talks to the code servers it starts over a socket. A lost one never returns there,
+        # and its replacement already has its definitions.
         if known or client.port is None:
             return known
         now = time.monotonic()
@@ -75,7 +76,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
 
 
 def is_alive(process: str) -> bool:
-    """Whether the process of a run may still work: it is on another machine, unknown, or there."""
+    """Whether a run's process may still work: it is on another machine, unknown, or alive."""
     host, _, pid = process.rpartition(":")
     if not host or host != socket.gethostname():
         return True

@@ -1,4 +1,4 @@
-"""Runs in this process: what needs one, and how it is recorded in the Dagster instance."""
+"""Runs in this process: finding stale days, and recording runs in the Dagster instance."""
 
 import os
 import socket
@@ -38,13 +38,13 @@ from pinterest_platform.tables.catalog import TABLES, in_schema
 from pinterest_platform.tables.cleaned.backlog import days_behind
 from pinterest_platform.tables.contract import Table
 
-# A run that waits for the tables of a killed one goes on within so many seconds.
+# A run that waits for a killed run's tables continues within this time.
 _LOOK_SECONDS = 5
 
 
 @dataclass
 class RunResult:
-    """Whether a run made everything and no check failed as an error, and what was said if not."""
+    """Whether a run materialised everything without a failed error check; if not, the messages."""
 
     run_id: str
     success: bool
@@ -53,22 +53,22 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Stale:
-    """What is to be made: days, ascending, and whether the analytics are, whatever the days."""
+    """The stale days, ascending, and whether the analytics are stale, regardless of the days."""
 
     days: list[date]
     analytics: bool
 
 
 def stale(settings: Settings, instance: DagsterInstance) -> Stale:
-    """What a run without days has to make.
+    """The stale data, which a run without explicit days materialises.
 
-    A day is stale when something that arrived on it is not in the raw tables, when raw rows of it
-    are not in the cleaned ones, or when a run of it did not succeed and no later one made what it
-    should have. The analytics are when a cleaned table was made after one of them, or when one has
-    lost rows, a file or all since Dagster saw it made.
+    A day is stale if data that arrived on it is missing from the raw tables, if raw rows of it are
+    missing from the cleaned tables, or if a run of it did not succeed and no later run materialised
+    that run's assets. The analytics are stale if a cleaned table is newer than one of them, or if
+    one has lost rows, a file or all of its data since its last materialization.
 
     Raises:
-        PlatformError: a place cannot be read.
+        PlatformError: a source or the lake cannot be read.
     """
     with engine_of(settings) as engine:
         places = engine.places
@@ -87,7 +87,7 @@ def stale(settings: Settings, instance: DagsterInstance) -> Stale:
 
 
 def misplaced_objects(settings: Settings) -> str | None:
-    """What to tell the user when no topic has an object and a sink writes elsewhere; or None.
+    """A hint for the user if no topic has an object and a sink writes elsewhere; else None.
 
     Raises:
         PlatformError: the landing place cannot be read.
@@ -105,14 +105,14 @@ def _analytics_are_old(instance: DagsterInstance) -> bool:
 
 
 def _has_lost_rows(lake: Lake, instance: DagsterInstance, table: Table) -> bool:
-    """Whether the table's row count differs from its last materialization, or it cannot be read."""
+    """Whether the row count differs from the last materialization's, or the table is unreadable."""
     event = instance.get_latest_materialization_event(asset_key(table.full_name))
     made = event.asset_materialization if event else None
     if made is None:
         return False
     if not lake.exists(table):
         return True
-    # The condition makes the engine open the files; a bare count is answered by the log.
+    # The condition forces the engine to open the files; it answers a bare count from the log.
     rows = lake.read(table).where(F.col(table.key[0]).isNotNull())
     try:
         return bool(rows.count() != made.metadata["dagster/row_count"].value)
@@ -128,7 +128,7 @@ def run(
     days: Sequence[date],
     on_event: Callable[[dg.DagsterEvent], None],
 ) -> RunResult:
-    """Materialise assets, for a range of consecutive ``days`` where they are partitioned.
+    """Materialise assets, daily ones for a range of consecutive ``days``.
 
     ``on_event`` is called with each event of the run as it happens.
     """
@@ -143,11 +143,11 @@ def run(
         if event.event_type == DagsterEventType.STEP_FAILURE:
             failures.append(_reason(event))
         elif event.event_type == DagsterEventType.RUN_FAILURE and not failures:
-            # It failed before a step: there is no engine, or it was interrupted while it waited.
+            # The run failed before any step: there is no engine, or the wait was interrupted.
             failures.append(_innermost(event.job_failure_data.error))
         elif event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
-            # One that blocks fails its step, which says so itself.
+            # A blocking check fails its step, which reports the failure.
             if not check.passed and is_error(check.severity) and not check.blocking:
                 failures.append(
                     f"{check.asset_key.to_user_string()}:{check.check_name}: {check.description}"
@@ -157,28 +157,29 @@ def run(
     instance.add_event_listener(run_id, listen)
     job = InMemoryJob(defs().resolve_job_def(JOB))
     with _ending_killed_runs(instance):
-        # As execute_in_process does it, but with the job's own executor.
+        # Like execute_in_process, but with the job's own executor.
         begun = instance.create_run_for_job(
             job.get_definition(),
             run_id=run_id,
             tags=tags,
             asset_selection=frozenset(assets),
-            # Dagster's own console log would bury what the user wants; the event log has it.
+            # Dagster's console log would bury the command's output; the event log has the same
+            # entries.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
         result = execute_run(job, begun, instance)
-    # What several steps met is said once.
+    # Report each error once, even if several steps raised it.
     said = list(dict.fromkeys(failures))
     return RunResult(run_id, result.success and not failures, said)
 
 
 def is_error(severity: dg.AssetCheckSeverity) -> bool:
-    """Whether a check that fails is an error, and not a warning."""
+    """Whether a failed check of this severity is an error, not a warning."""
     return severity == dg.AssetCheckSeverity.ERROR
 
 
 def consecutive(days: Iterable[date]) -> list[list[date]]:
-    """The days, ascending, in pieces without a gap."""
+    """The days, ascending, grouped into ranges without gaps."""
     pieces: list[list[date]] = []
     for day in sorted(days):
         if pieces and pieces[-1][-1] + timedelta(days=1) == day:
@@ -189,10 +190,10 @@ def consecutive(days: Iterable[date]) -> list[list[date]]:
 
 
 def selected(selection: str | None) -> set[dg.AssetKey]:
-    """The assets that a selection names, as in Dagster: keys, 'group:raw', '+analytics/posts', ...
+    """The assets of a Dagster selection: keys, 'group:raw', '+analytics/posts', ...
 
     Raises:
-        PlatformError: it cannot be read, or names nothing that can be made.
+        PlatformError: the selection is invalid, or selects nothing that can be materialised.
     """
     graph = defs().resolve_asset_graph()
     makeable = set(graph.materializable_asset_keys)
@@ -200,7 +201,7 @@ def selected(selection: str | None) -> set[dg.AssetKey]:
         return makeable
     try:
         with warnings.catch_warnings():
-            # That group selections are called beta is no news to who makes one.
+            # Suppress the warning that group selections are beta.
             warnings.simplefilter("ignore")
             keys = {
                 key
@@ -226,7 +227,7 @@ def is_daily(asset: dg.AssetKey) -> bool:
 
 @contextmanager
 def _ending_killed_runs(instance: DagsterInstance) -> Iterator[None]:
-    """End killed runs while the block works: its run may wait for the tables of one."""
+    """End killed runs while the block works: the block's run may wait for their tables."""
     over = threading.Event()
 
     def look() -> None:
@@ -243,7 +244,7 @@ def _ending_killed_runs(instance: DagsterInstance) -> Iterator[None]:
 
 
 def _unfinished_days(instance: DagsterInstance) -> set[date]:
-    """The days of runs that did not succeed and that no later runs made up for."""
+    """The days of unsuccessful runs whose assets no later run materialised."""
     made: dict[date, set[dg.AssetKey]] = {}
     unfinished: set[date] = set()
     everything = set(map(asset_key, TABLES))
@@ -263,7 +264,7 @@ def _keys(schema: str) -> list[dg.AssetKey]:
 
 
 def _made(instance: DagsterInstance, asset: dg.AssetKey) -> dict[str, int]:
-    """When each partition was last made, as the number of the event."""
+    """The event number of each partition's last materialization."""
     return dict(
         instance.get_latest_storage_id_by_partition(asset, DagsterEventType.ASSET_MATERIALIZATION)
     )
@@ -276,7 +277,7 @@ def _last_made(instance: DagsterInstance, asset: dg.AssetKey) -> int:
 
 
 def _reason(event: dg.DagsterEvent) -> str:
-    """Why a step failed: what it said itself, or the error that it met."""
+    """A step's failure: its own description, or the error it raised."""
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description
@@ -284,7 +285,7 @@ def _reason(event: dg.DagsterEvent) -> str:
 
 
 def _innermost(error: SerializableErrorInfo | None) -> str:
-    """What the error at the start of the chain says, in a line."""
+    """The root cause's message, in one line."""
     if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
         return "the run was interrupted; the next one makes up for it"
     while error is not None and error.cause is not None:
