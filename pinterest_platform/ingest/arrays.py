@@ -1,8 +1,8 @@
-"""Takes apart what a sender packed as a JSON array of objects: as many records in one value.
+"""Splits values that are JSON arrays of objects into one record per object.
 
-``spark.read.json`` gives a row for each element of such an array, and so do the raw tables. An
-array of anything else, or one that is not JSON, stays the one record that it came as, so that it is
-seen in quarantine.
+``spark.read.json`` returns one row per element of such an array, and so do the raw tables. An array
+of anything else, or one that is not valid JSON, stays a single record, so that it shows up in
+quarantine.
 """
 
 import json
@@ -17,11 +17,11 @@ import pyarrow.compute as pc
 from pinterest_platform.ingest.rows import SCHEMA
 from pinterest_platform.tables.json_text import BYTE_ORDER_MARK, DEEPEST
 
-# An array of a few megabytes can hold a million objects; a batch repeats the names of topic and
-# object for each of them.
+# An array of a few megabytes can contain a million objects, and a batch repeats the names of topic
+# and object for each.
 BATCH_ROWS = 100_000
 
-# The characters before which a value can be an array: white space as JSON has it, and a mark.
+# The first characters of a possible array: a bracket, JSON white space or a byte order mark.
 _FIRST = pa.array(["[", " ", "\t", "\n", "\r", BYTE_ORDER_MARK])
 
 _BLANK = re.compile(r"[ \t\n\r]*")
@@ -32,15 +32,16 @@ def _no_constant(_: str) -> NoReturn:
     raise ValueError("NaN and Infinity are not JSON")
 
 
-# Numbers stay text: Python refuses whole ones of more than 4300 digits.
+# Keep numbers as text: Python rejects integers of more than 4300 digits.
 _DECODE = json.JSONDecoder(parse_constant=_no_constant, parse_int=str, parse_float=str).raw_decode
 
 
 def split(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """The rows of a data source, with a row for each object of a value that is an array of them.
+    """The rows of a data source, with arrays of objects split into one row per object.
 
-    The natural key of an element is ``<offset or sequence number>:<place>``, counted from 0; its
-    value is its text as it stands in the array. A batch without an array is passed on as it is.
+    An element's natural key is ``<offset or sequence number>:<place>``, with the place counted from
+    0; its value is its text exactly as in the array. A batch without an array is returned
+    unchanged.
 
     Args:
         batch: rows of ``rows.SCHEMA``.
@@ -79,11 +80,11 @@ def split(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 
 def record_at(text: str, places: Sequence[int]) -> str | None:
-    """The record at a natural key's places within a value; None when it is not there.
+    """The record at a natural key's places within a value; None if it does not exist.
 
     Args:
         text: the whole value.
-        places: those behind the offset; none for a value that is one record.
+        places: the places after the offset; empty for a value that is one record.
     """
     for place in places:
         objects = objects_in(text) or []
@@ -94,7 +95,7 @@ def record_at(text: str, places: Sequence[int]) -> str | None:
 
 
 def objects_in(text: str) -> list[str] | None:
-    """The texts of the objects in a JSON array of nothing else; None when the text is not one."""
+    """The texts of the objects in a JSON array of only objects; None for any other text."""
     at = _after_blank(text, len(BYTE_ORDER_MARK) if text.startswith(BYTE_ORDER_MARK) else 0)
     if not text.startswith("[", at):
         return None
@@ -123,7 +124,7 @@ def _after_blank(text: str, at: int) -> int:
 
 
 def _is_too_deep(text: str) -> bool:
-    """Whether an object in the array is deeper than a record may be; Python would recurse."""
+    """Whether an object in the array is nested too deeply for a record; Python would recurse."""
     if text.count("{") + text.count("[") <= DEEPEST:
         return False
     brackets = np.frombuffer(_STRING.sub(b"", text.encode()), np.uint8)

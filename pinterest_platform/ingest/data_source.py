@@ -1,4 +1,4 @@
-"""What the data sources have in common: credentials that they bring to where they read."""
+"""The base of the data sources, which carries credentials to the reading processes."""
 
 from collections.abc import Mapping
 from typing import ClassVar, TypeVar
@@ -9,15 +9,15 @@ S = TypeVar("S", bound="Source")
 
 
 class Source(DataSource):
-    """A data source whose readers work in an environment that they bring along."""
+    """A data source that brings environment variables for its readers."""
 
     environment: ClassVar[Mapping[str, str]] = {}
 
 
 def carrying(source: type[S], environment: Mapping[str, str]) -> type[S]:
-    """The source, to be registered, with variables for the processes in which it reads.
+    """The source, ready to register, with environment variables for its reading processes.
 
-    They travel in the pickled class: as options they would stand in plans and in Spark's UI.
+    The variables are pickled with the class: options would expose them in plans and Spark's UI.
     """
     if not environment:
         return source

@@ -1,4 +1,4 @@
-"""How a tick looks at many places at once, within its time, and what it finds there."""
+"""Polls many partitions or shards in parallel within a sensor tick's time budget."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeVar
 
-# After so long a tick asks for nothing further, and goes on with what it has seen once the answers
-# that it still waits for are there, or are late. It must end within 30 s; what remains of them is
-# for a busy instance.
+# After this time a tick sends no further requests, then waits for pending ones until they are late.
+# A tick must end within 30 s; the remaining seconds are a margin for a busy instance.
 BUDGET_SECONDS = 15.0
 _LATE_SECONDS = 10.0
 
-# A partition or shard costs a request or two of some 50 ms, so that in its time a tick can look at
-# thousands of them.
+# A partition or shard costs one or two requests of about 50 ms, so a tick can poll thousands.
 REQUESTS_AT_ONCE = 32
 
 K = TypeVar("K")
@@ -23,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Arrivals:
-    """What is new of a topic or stream: how many objects or records, and when they arrived."""
+    """New data of a topic or stream: the number of objects or records, their size and arrival."""
 
     count: int
     bytes: int
@@ -42,19 +40,19 @@ class Arrivals:
 def at_once(
     looks: Mapping[K, Callable[[], T]], deadline: float
 ) -> tuple[dict[K, T], list[BaseException]]:
-    """Look at many places at once; who has no answer ten seconds after the deadline is left alone.
+    """Run requests in parallel; those still pending ten seconds after the deadline are abandoned.
 
     Args:
-        looks: each ends by itself after the deadline, with what it has seen.
-        deadline: as ``time.monotonic`` tells the time.
+        looks: the requests by key; after the deadline each returns its findings so far.
+        deadline: on the clock of ``time.monotonic``, in seconds.
 
     Returns:
-        What was answered, and the errors that were met.
+        The results by key, and the errors.
     """
     threads = ThreadPoolExecutor(REQUESTS_AT_ONCE)
     futures = {key: threads.submit(look) for key, look in looks.items()}
     done, _ = wait(futures.values(), timeout=max(0.0, deadline + _LATE_SECONDS - time.monotonic()))
-    # Who hangs ends by the patience of its own client; the tick does not wait for it.
+    # Hung calls end at their client's timeout; the tick does not wait for them.
     threads.shutdown(wait=False, cancel_futures=True)
     errors = [error for future in done if (error := future.exception()) is not None]
     answers = {

@@ -1,6 +1,6 @@
-"""The rows that every data source yields: records as they arrived, and where from.
+"""The rows that every data source yields: records as they arrived, with their origin.
 
-They are the columns of a raw table but for ``ingested_at`` and ``day``, which the writer adds.
+The columns are those of a raw table except ``ingested_at`` and ``day``, which the writer adds.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# Arrival is microseconds since 1970: engines disagree on the Arrow type of a TIMESTAMP.
+# Arrival is in microseconds since 1970: engines disagree on the Arrow type of a TIMESTAMP.
 SCHEMA = pa.schema(
     [
         ("value", pa.string()),
@@ -28,17 +28,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def micros(at: datetime) -> int:
-    """Microseconds since 1970, UTC."""
+    """Convert a time to microseconds since 1970, UTC."""
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 
 def moment(at_micros: int) -> datetime:
-    """The UTC time so many microseconds after 1970."""
+    """Convert microseconds since 1970 to a UTC time."""
     return _EPOCH + timedelta(microseconds=at_micros)
 
 
 def text_or_bytes(records: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Binary records -> those that are UTF-8 as text, and beside them the bytes of the others."""
+    """Binary records -> the UTF-8 ones as text, and the bytes of the others."""
     try:
         return records.cast(pa.string()), pa.nulls(len(records), pa.binary())
     except pa.ArrowInvalid:

@@ -1,8 +1,8 @@
-"""Takes apart what the Kinesis Producer Library packs: many records of its user's in one.
+"""Splits the Kinesis Producer Library's aggregated records into user records.
 
 Source of the format: amazon-kinesis-producer, aggregation-format.md. The published Python package
-(aws-kinesis-agg 1.2.3) drops the rest of a record in the middle of which it fails; here such a
-record stays whole, so that it is seen.
+(aws-kinesis-agg 1.2.3) drops the rest of a record if it fails midway; here such a record stays
+whole, so that it remains visible.
 """
 
 import hashlib
@@ -18,15 +18,15 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 _MAGIC = b"\xf3\x89\x9a\xc2"
-_DIGEST_BYTES = 16  # an MD5 of the message, behind it
+_DIGEST_BYTES = 16  # an MD5 of the message follows it
 
 
 def taken_apart(data: bytes, first_hash: int, last_hash: int) -> list[tuple[int, bytes]] | None:
-    """The user's records in an aggregated one, each with its place; None when it is not one.
+    """The user records in an aggregated record, each with its place; None if it is not one.
 
-    After a shard was split, an aggregated record can hold records that belong to the other half;
-    the producer sends those again. So only the records whose hash key is from ``first_hash`` to
-    ``last_hash`` are given, as by the Kinesis Client Library.
+    After a shard split, an aggregated record can contain records of the other half, which the
+    producer sends again. So, as in the Kinesis Client Library, only records with a hash key from
+    ``first_hash`` to ``last_hash`` are returned.
     """
     message, digest = data[len(_MAGIC) : -_DIGEST_BYTES], data[-_DIGEST_BYTES:]
     if not (data.startswith(_MAGIC) and message):
@@ -53,7 +53,7 @@ def _hash_key(packed: Any, record: Any) -> int:
 
 
 def _message_class() -> Any:
-    """The class of an aggregated record; tags, which nobody uses, are left out."""
+    """The protobuf class of an aggregated record, without the unused tags."""
     texts, number, content, message = (
         FieldDescriptorProto.TYPE_STRING,
         FieldDescriptorProto.TYPE_UINT64,

@@ -1,7 +1,8 @@
-"""How Kinesis is asked: one boto3 client, whose errors are said in one line.
+"""The Kinesis client: one boto3 client with one-line errors.
 
 Endpoint and credentials come from the usual AWS_* variables, profiles or the role of the machine.
-What is asked lives with those who ask: ``gateway/kinesis.py`` writes, ``ingest/shards.py`` reads.
+Requests live in other modules: ``gateway/stream_client.py`` writes, ``ingest/kinesis/shards.py``
+reads.
 """
 
 from collections.abc import Iterator
@@ -29,14 +30,14 @@ from botocore.parsers import ResponseParserError
 from pinterest_platform.environment import reach_this_machine_directly
 from pinterest_platform.errors import StreamError
 
-# One lost packet (it is sent again after 1 s) is survived.
+# Survives one lost packet, which is sent again after 1 s.
 CONNECT_SECONDS = 2
-# Kinesis answers within tens of milliseconds. Two attempts with both waits and a second between
-# them end before a stopping gateway gives up on its requests (25 s), API Gateway on what is behind
-# it (29 s) and an emulator on an answer (30 s).
+# Kinesis responds within tens of milliseconds. Two attempts with both timeouts and a second between
+# them end before a stopping gateway abandons its requests (25 s), API Gateway its integration (29
+# s) and an emulator its request (30 s).
 READ_SECONDS = 9
-# One more for a connection that was closed while idle. Whoever sends knows how long it can wait on
-# throttling, so it is told soon.
+# The second attempt is for connections closed while idle. Senders decide themselves how long to
+# wait on throttling, so throttling errors return soon.
 ATTEMPTS = 2
 
 UNAVAILABLE = "ServiceUnavailableException"
@@ -55,8 +56,8 @@ _STATUS = {
     "KMSOptInRequired": 403,
 }
 
-# What AWS says to these quotes the request's signed headers, session token and all: so its words
-# are not repeated.
+# AWS's messages for these errors quote the request's signed headers, including the session token,
+# so they are not repeated.
 _BAD_CREDENTIALS = {
     "ExpiredToken",
     "ExpiredTokenException",
@@ -74,16 +75,16 @@ _BAD_CREDENTIALS = {
 
 
 def is_configured(region: str) -> bool:
-    """Whether there is a region to look for streams in: this one, or one of AWS's settings."""
+    """Whether a region is configured: this one, or one in AWS's settings."""
     return bool(region or Session().region_name)
 
 
 class Connection:
-    """Kinesis in a region of an account. It blocks, and may be used by several threads at once.
+    """Kinesis in a region of an account. Calls block; several threads may share a connection.
 
     Args:
-        region: without one, what AWS's own configuration says.
-        threads: that will ask at once.
+        region: the region; if empty, the one in AWS's own configuration.
+        threads: the number of threads that send requests concurrently.
 
     Raises:
         StreamError: there is no region, or the endpoint is no URL.
@@ -92,7 +93,7 @@ class Connection:
     def __init__(self, region: str | None = None, threads: int = 1) -> None:
         reach_this_machine_directly()
         try:
-            # boto3 has no types of its own.
+            # boto3 is untyped.
             self.client: Any = Session(region_name=region).client(
                 "kinesis",
                 config=Config(
@@ -113,19 +114,19 @@ class Connection:
                 503, UNAVAILABLE, "the endpoint is not http://HOST:PORT: correct AWS_ENDPOINT_URL"
             ) from None
         parts = urlsplit(self.client.meta.endpoint_url)
-        # No credential from the URL in what messages show.
+        # Keep credentials in the URL out of messages.
         self.endpoint = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
     def ask(self, operation: str, field: str = "", **parameters: Any) -> dict[str, Any]:
-        """What Kinesis answers to an operation, as boto3 calls it: with ``field`` in it.
+        """The response to an operation in boto3's spelling; the response must contain ``field``.
 
         Raises:
-            StreamError: with the status that an API Gateway integration would answer: 400, 403,
-            404, 429, or 502 to 504 when Kinesis is not there or not to be understood.
+            StreamError: with the status of an API Gateway integration: 400, 403, 404, 429, or 502
+                to 504 if Kinesis is unreachable or its response is invalid.
         """
         with self.errors():
             answer: dict[str, Any] = getattr(self.client, operation)(**parameters)
-        # botocore reads any JSON, even none, as an answer.
+        # botocore accepts any JSON as a response, even an empty body.
         if field and field not in answer:
             raise self._strange()
         return answer
@@ -139,7 +140,7 @@ class Connection:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """What boto3 raises within becomes a StreamError."""
+        """Convert boto3's errors in the block to StreamErrors."""
         try:
             yield
         except ClientError as error:
@@ -189,7 +190,7 @@ def _of_client_error(error: ClientError) -> StreamError:
         return StreamError(
             403, code, "AWS does not accept the credentials: check the role, keys and clock"
         )
-    # Without a code of AWS, botocore takes the HTTP status for one: it was not AWS that answered.
+    # Without an AWS error code, botocore uses the HTTP status: the response did not come from AWS.
     if code.isdecimal():
         return StreamError(502, "BadGatewayException", f"Kinesis was not reached: HTTP {code}")
     return StreamError(_STATUS.get(code, status if status >= 500 else 400), code, message)

@@ -1,4 +1,4 @@
-"""The shards of a Kinesis stream and their records, page by page. No Spark here."""
+"""Reads a Kinesis stream's shards and their records, page by page. No Spark here."""
 
 import random
 import time
@@ -11,15 +11,15 @@ from pinterest_platform.errors import StreamError
 from pinterest_platform.ingest.kinesis.aggregation import taken_apart
 from pinterest_platform.ingest.kinesis.client import Connection
 
-# AWS's quotas of a shard for all that read it together: 5 GetRecords a second, 2 MB a second.
+# AWS's quotas per shard, shared by all readers: 5 GetRecords and 2 MB per second.
 READ_SECONDS = 0.2
 BYTES_A_SECOND = 2_000_000
 
-# The most that GetRecords gives at once.
+# GetRecords' maximum per call.
 MOST_RECORDS = 10_000
 
-# A shard that others read, too, has room for one more read within a second or two; who is refused
-# for a minute competes with readers that take all of it.
+# A shared shard has capacity for one more read within a second or two; after a minute of
+# throttling, other readers are using all of it.
 THROTTLED_SECONDS = 60.0
 LONGEST_WAIT_SECONDS = 5.0
 
@@ -38,7 +38,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream as it is now. A stream that is deleted and made again has another ``created_at``."""
+    """The current state of a stream. A deleted and recreated stream has another ``created_at``."""
 
     name: str
     created_at: datetime
@@ -48,7 +48,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Position:
-    """Where to begin: after a sequence number, else at a time, else at the oldest record kept."""
+    """Where to start: after a sequence number, else at a time, else at the oldest record kept."""
 
     after: str | None = None
     at: datetime | None = None
@@ -59,10 +59,10 @@ TRIM_HORIZON = Position()
 
 @dataclass(frozen=True)
 class Record:
-    """A record of a producer's: its text as bytes, and when it arrived (UTC).
+    """A producer's record: its text as bytes, and its arrival time (UTC).
 
-    ``number`` is the sequence number; for a record that came packed with others, ``<sequence
-    number>:<place>``, counted from 0.
+    ``number`` is the sequence number; for a record from an aggregated record, it is ``<sequence
+    number>:<place>``, with the place counted from 0.
     """
 
     number: str
@@ -72,9 +72,9 @@ class Record:
 
 @dataclass(frozen=True)
 class Page:
-    """What one read gave: records in order, how far behind the tip it ends, and where to go on.
+    """The result of one read: records in order, the lag behind the tip, and the next position.
 
-    ``position`` is None when nothing will ever follow: the shard is closed and read to its end.
+    ``position`` is None if no record can follow: the shard is closed and read to its end.
     """
 
     records: tuple[Record, ...]
@@ -83,10 +83,10 @@ class Page:
 
 
 def describe(kinesis: Connection, name: str) -> Stream | None:
-    """A stream with all of its shards, closed ones too; None when there is no such stream.
+    """A stream with all of its shards, including closed ones; None if there is no such stream.
 
     Raises:
-        StreamError: Kinesis cannot be asked.
+        StreamError: the request to Kinesis failed.
     """
     try:
         summary = kinesis.ask(
@@ -114,20 +114,20 @@ def pages(
     limit: int = MOST_RECORDS,
     patience: float = THROTTLED_SECONDS,
 ) -> Iterator[Page]:
-    """Read a shard from ``start`` to its tip, at the pace that AWS allows to a reader.
+    """Read a shard from ``start`` to its tip, at the rate that AWS allows one reader.
 
-    The last page is the one that reaches the tip, or the end of a closed shard.
+    The last page reaches the tip, or the end of a closed shard.
 
     Args:
-        kinesis: where the stream is.
-        stream: its name.
-        shard: one of its shards, open or closed.
-        start: where to begin.
-        limit: records in a page, at most ``MOST_RECORDS``.
-        patience: seconds for which a throttled read is tried again.
+        kinesis: the connection to the stream's region.
+        stream: the stream's name.
+        shard: one of the stream's shards, open or closed.
+        start: the position to start from.
+        limit: records per page, at most ``MOST_RECORDS``.
+        patience: seconds for which a throttled read is retried.
 
     Raises:
-        StreamError: Kinesis cannot be asked, or throttles for longer than ``patience``.
+        StreamError: Kinesis is unavailable, or throttles for longer than ``patience``.
     """
     position: Position | None = start
     iterator = ""
@@ -141,7 +141,8 @@ def pages(
         except StreamError as error:
             if error.type != _EXPIRED_ITERATOR:
                 raise
-            # It lives for five minutes; whoever works on a page for longer gets a new one.
+            # An iterator expires after five minutes; a caller that works longer on a page gets a
+            # new one.
             iterator = ""
             continue
         page, size = _page(answer, shard, position)
@@ -154,7 +155,7 @@ def pages(
 
 
 def _has_shards(summary: dict[str, Any]) -> bool:
-    """Whether it may be asked for its shards: one that is only just being made may not."""
+    """Whether the stream can list its shards: one that is still being created cannot."""
     return bool(summary["StreamStatus"] in ("ACTIVE", "UPDATING"))
 
 
@@ -198,7 +199,7 @@ def _iterator(
 
 
 def _page(answer: dict[str, Any], shard: Shard, start: Position) -> tuple[Page, int]:
-    """The page in an answer of GetRecords, and its bytes as AWS counts them."""
+    """The page in a GetRecords response, and its size in bytes as AWS counts them."""
     records: list[Record] = []
     size = 0
     for record in answer["Records"]:
@@ -212,7 +213,7 @@ def _page(answer: dict[str, Any], shard: Shard, start: Position) -> tuple[Page, 
             records += [Record(f"{number}:{place}", part, arrived_at) for place, part in packed]
     last = answer["Records"][-1]["SequenceNumber"] if answer["Records"] else None
     ended = not answer.get("NextShardIterator")
-    # A closed shard's end is a tip like any other: nothing is behind it.
+    # The end of a closed shard counts as a tip: no record follows it.
     behind = timedelta(milliseconds=0 if ended else answer.get("MillisBehindLatest") or 0)
     return Page(tuple(records), behind, None if ended else Position(last) if last else start), size
 
@@ -220,16 +221,16 @@ def _page(answer: dict[str, Any], shard: Shard, start: Position) -> tuple[Page, 
 def _patiently(
     kinesis: Connection, patience: float, operation: str, field: str, **parameters: Any
 ) -> dict[str, Any]:
-    """Ask, and ask again while Kinesis is too busy to answer."""
+    """Send a request, and retry it while Kinesis is too busy to respond."""
     end = time.monotonic() + patience
     pause = READ_SECONDS
     while True:
         try:
             return kinesis.ask(operation, field, **parameters)
         except StreamError as error:
-            # 500 is Kinesis's own mishap (InternalFailure), which it asks to try again.
+            # 500 is an internal error of Kinesis (InternalFailure), which AWS says to retry.
             if error.status not in (429, 500) or time.monotonic() + pause > end:
                 raise
-        # At random, so that the readers of a shard do not meet again.
+        # Random, so that the readers of a shard do not collide again.
         time.sleep(random.uniform(pause / 2, pause))  # noqa: S311
         pause = min(2 * pause, LONGEST_WAIT_SECONDS)

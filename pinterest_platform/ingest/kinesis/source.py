@@ -1,7 +1,7 @@
-"""The Spark Python data source that reads the shards of a Kinesis stream, one task a shard.
+"""The Spark Python data source that reads the shards of a Kinesis stream, one task per shard.
 
-The driver decides from where to where each shard is read (see ``shard_reads``) and hands that over
-in an option. What has no end yet is read up to the tip of its shard.
+The driver selects the range to read of each shard (see ``shard_reads``) and passes it in an option.
+A range without an end is read up to the shard's tip.
 """
 
 import base64
@@ -26,7 +26,7 @@ FORMAT = "kinesis_records"
 
 
 def options(region: str, stream: str, reads: Sequence[ShardRead]) -> dict[str, str]:
-    """The options that make the data source read exactly this from a stream."""
+    """Data source options that select exactly these ranges of a stream."""
     listed = [
         (
             read.shard.id,
@@ -49,7 +49,7 @@ def options(region: str, stream: str, reads: Sequence[ShardRead]) -> dict[str, s
 
 
 class ShardTask(InputPartition):
-    """The shard that one task reads."""
+    """The shard for one task."""
 
     def __init__(self, read: ShardRead) -> None:
         super().__init__(None)
@@ -57,7 +57,7 @@ class ShardTask(InputPartition):
 
 
 class KinesisSource(Source):
-    """One row per record: text or bytes, natural key and arrival."""
+    """Yields one row per record: text or bytes, natural key and arrival."""
 
     @classmethod
     @override
@@ -76,7 +76,7 @@ class KinesisSource(Source):
 
 
 class KinesisReader(DataSourceReader):
-    """Reads shards into Arrow batches, a page each."""
+    """Reads shards into Arrow batches, one per page."""
 
     def __init__(
         self, region: str, stream: str, packed: str, environment: Mapping[str, str]
@@ -92,7 +92,7 @@ class KinesisReader(DataSourceReader):
 
     @override
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
-        assert isinstance(partition, ShardTask)  # noqa: S101 - what partitions() made
+        assert isinstance(partition, ShardTask)  # noqa: S101 - partitions() made it
         set_variables(self._environment)
         shard = partition.read.shard
         kinesis = Connection(self._region or None)

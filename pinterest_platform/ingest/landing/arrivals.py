@@ -1,8 +1,8 @@
-"""Which landing objects are new: what a topic holds, less what its raw table holds.
+"""Finds new landing objects: those of a topic that its raw table does not contain.
 
-Where to go on is derived from the raw table alone. For each partition of a topic the table holds
-ranges of offsets; what lies between and behind them is listed, nothing else. That way the days can
-be ingested in any order, and a list request costs what is new, not what is there.
+The raw table alone determines where to continue. It contains ranges of offsets for each partition
+of a topic; only the gaps between ranges and the objects after the last one are listed. So days can
+be ingested in any order, and the cost of listing depends on the new objects, not on all objects.
 """
 
 import re
@@ -25,17 +25,17 @@ from pinterest_platform.ingest.landing.layout import (
 )
 from pinterest_platform.object_store import Store
 
-# Every range of a partition costs a list request. Many ranges are many small holes, which one
-# listing from the first of them on passes faster.
+# Every range of a partition costs a list request. With many small gaps, one listing from the first
+# gap on is faster.
 MOST_RANGES = 50
 
-# Clocks of machines that no time service keeps differ by seconds or minutes.
+# Clocks of machines without time synchronisation differ by seconds or minutes.
 CLOCKS_DIFFER = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Held:
-    """Offsets without a gap that the raw table holds, and the object that the last is from."""
+    """A gapless range of offsets in the raw table, and the object of the last offset."""
 
     first: int
     last: int
@@ -45,10 +45,10 @@ class Held:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A landing object with records that the raw table does not hold.
+    """A landing object with records that are missing from the raw table.
 
-    Its lines from offset ``first_new`` on are new. ``end`` is the offset at which the next object
-    begins, if there is one: a line at or past it contradicts that object.
+    Lines from offset ``first_new`` on are new. ``end`` is the first offset of the next object, if
+    there is one: a line at or past it contradicts that object.
     """
 
     key: LandingKey
@@ -59,23 +59,24 @@ class Arrival:
 
     @property
     def day(self) -> date:
-        """UTC date of arrival: the partition that the records belong to."""
+        """UTC date of arrival: the partition of the records."""
         return self.arrived_at.date()
 
 
 def new_arrivals(
     store: Store, topic: str, held: Mapping[int, Sequence[Held]], place: str
 ) -> list[Arrival]:
-    """List what has arrived in a topic and is not held, by partition and offset.
+    """List a topic's objects with records outside the held ranges, by partition and offset.
 
     Args:
         store: the landing place.
         topic: for example ``pinterest.pin``.
-        held: for each partition the held ranges, ascending.
-        place: how to call the landing place in an error.
+        held: the ingested ranges of each partition, ascending.
+        place: the name of the landing place in error messages.
 
     Raises:
-        PlatformError: the landing place cannot be read, or an object's name does not follow the
+        PlatformError: the landing place cannot be read, or an object's name violates the layout or
+            contradicts the ingested offsets.
         layout     or contradicts the offsets that are held.
     """
     try:
@@ -91,7 +92,7 @@ def new_arrivals(
 
 
 def misplaced(store: Store, topics: Collection[str], place: str) -> str | None:
-    """What to tell the user when nothing landed and a sink writes to another folder; or None.
+    """A hint for the user if nothing landed and a sink writes to another folder; else None.
 
     Raises:
         PlatformError: the landing place cannot be read.
@@ -108,10 +109,10 @@ def misplaced(store: Store, topics: Collection[str], place: str) -> str | None:
 
 
 def reject_undated(arrivals: Iterable[Arrival], start_date: date, now: datetime) -> None:
-    """Refuse arrivals that no partition exists for, or can exist for soon.
+    """Reject arrivals on days without a partition now or soon.
 
     Raises:
-        PlatformError: names the first such object, and the setting or the clock.
+        PlatformError: names the first such object, and the setting or clock to correct.
     """
     for arrival in arrivals:
         if arrival.day < start_date:
@@ -127,7 +128,7 @@ def reject_undated(arrivals: Iterable[Arrival], start_date: date, now: datetime)
 
 
 def began_at(store: Store, topic: str, partition: int, place: str) -> datetime | None:
-    """When the object with a partition's first offset arrived; None when there is none.
+    """Arrival time of the object with a partition's first offset; None if there is none.
 
     Raises:
         PlatformError: the landing place cannot be read.
@@ -142,14 +143,14 @@ def began_at(store: Store, topic: str, partition: int, place: str) -> datetime |
 
 
 def holds(store: Store, key: LandingKey, number: str, record: bytes, place: str) -> bool:
-    """Whether an object is there and has just this record at its place.
+    """Whether an object exists and has exactly this record at its place.
 
     Args:
         store: the landing place.
-        key: the object's.
-        number: the record's offset, with its place behind it when it came in an array.
-        record: its bytes.
-        place: how to call the landing place in an error.
+        key: the object's key.
+        number: the record's offset, followed by its place if it came in an array.
+        record: the record's bytes.
+        place: the name of the landing place in error messages.
 
     Raises:
         PlatformError: the landing place cannot be read.
@@ -167,7 +168,7 @@ def holds(store: Store, key: LandingKey, number: str, record: bytes, place: str)
     line = lines[offset - key.offset]
     if not places:
         return line == record
-    # What came in an array was text.
+    # Elements of an array were text.
     part = record_at(line.decode(errors="replace"), places)
     return part is not None and part.encode() == record
 
@@ -188,7 +189,7 @@ def _in_partition(
 
 
 def _first_new(key: LandingKey, arrived_at: datetime, held: Sequence[Held]) -> int | None:
-    """The first offset of an object that is not held; None when it was ingested as it is."""
+    """The first missing offset of an object; None if the object was ingested as it now is."""
     position = bisect_right(held, key.offset, key=lambda run: run.first) - 1
     if position < 0 or key.offset > held[position].last:
         return key.offset
@@ -199,13 +200,13 @@ def _first_new(key: LandingKey, arrived_at: datetime, held: Sequence[Held]) -> i
             f"the landing object '{key}' begins within offsets that '{run.last_key}' already gave: "
             "the sink wrote them twice with other bounds; move one of them away"
         )
-    # The last object of a run may have been written again since, with more lines.
+    # The last object of a range may have been rewritten since, with more lines.
     rewritten = key == last and arrived_at != run.last_arrived_at
     return run.last + 1 if rewritten else None
 
 
 def _gaps(held: Sequence[Held]) -> list[tuple[Held | None, int | None]]:
-    """What to list: after which held run (None: from the start), up to below which offset."""
+    """The gaps to list: the range before (None: the start), and the offset after, exclusive."""
     gaps: list[tuple[Held | None, int | None]] = []
     if not held or held[0].first > 0:
         gaps.append((None, held[0].first if held else None))
@@ -217,7 +218,7 @@ def _gaps(held: Sequence[Held]) -> list[tuple[Held | None, int | None]]:
 def _listed(
     store: Store, topic: str, partition: int, before: Held | None, after: int | None
 ) -> Iterator[tuple[LandingKey, datetime, int]]:
-    """The objects from the one that the run before ends in, up to below offset ``after``."""
+    """The objects from the last object of the range before up to offset ``after``, exclusive."""
     prefix = partition_prefix(topic, partition)
     start_after = None
     if before is not None:
@@ -227,7 +228,7 @@ def _listed(
     for page in obstore.list(store, prefix, offset=start_after, chunk_size=1000):
         past_the_gap = False
         for entry in page:
-            # An empty object has no record yet; when it gets some, it is new.
+            # An empty object has no records yet; it counts as new once it has some.
             if is_hidden(entry["path"]) or entry["size"] == 0:
                 continue
             key = LandingKey.parse(entry["path"])
@@ -235,16 +236,17 @@ def _listed(
                 past_the_gap = True
                 continue
             yield key, entry["last_modified"].astimezone(UTC), entry["size"]
-        # S3 lists in the order of names. A folder has no order and no pages to save.
+        # S3 lists in name order, so the rest can be skipped. A folder is unordered and has no pages
+        # to save.
         if past_the_gap and not isinstance(store, obstore.store.LocalStore):
             return
 
 
 def partition_number(prefix: str, place: str) -> int:
-    """The partition of ``topics/<topic>/partition=<p>/``; an error when it is none."""
+    """The partition number in ``topics/<topic>/partition=<p>/``; an error if it is invalid."""
     name = prefix.rstrip("/").rsplit("/", 1)[-1]
     number = name.removeprefix("partition=")
-    # One way to write a number: beside partition=0 there must be no partition=00.
+    # Only the canonical spelling: partition=00 must not exist next to partition=0.
     if number == name or not re.fullmatch("0|[1-9][0-9]*", number):
         raise PlatformError(
             f"'{prefix}' in the landing place {place} does not follow "
@@ -254,12 +256,12 @@ def partition_number(prefix: str, place: str) -> int:
 
 
 def is_hidden(path: str) -> bool:
-    """Whether the name says 'not data', as markers of other tools do (_SUCCESS, .DS_Store)."""
+    """Whether the name marks a non-data file of another tool (_SUCCESS, .DS_Store)."""
     return path.rsplit("/", 1)[-1].startswith(("_", "."))
 
 
 def unreadable(place: str, error: BaseException) -> PlatformError:
-    """What to tell the user when the landing place does not answer."""
+    """The error for a landing place that cannot be read."""
     return PlatformError(
         f"the landing place {place} cannot be read ({_first_line(error)}): "
         "check PINTEREST_LANDING, AWS_ENDPOINT_URL and the AWS credentials"

@@ -1,4 +1,4 @@
-"""The layout of landing objects: their keys, and where their topics lie.
+"""The layout of landing objects: object keys and topic folders.
 
 Source of the layout: the Confluent S3 sink connector's default partitioner and JSON format.
 """
@@ -14,7 +14,8 @@ from pinterest_platform.object_store import Store
 
 _TOPICS = "topics"
 
-# A landing place that has many folders is one that others use, too; each costs a request a topic.
+# A landing place with more folders is shared with other systems; each folder costs a request per
+# topic.
 _FOLDERS = 10
 
 _KEY = re.compile(r"^topics/([^/]+)/partition=([0-9]+)/(.+)\+([0-9]+)\+([0-9]{10})\.json$")
@@ -22,7 +23,7 @@ _KEY = re.compile(r"^topics/([^/]+)/partition=([0-9]+)/(.+)\+([0-9]+)\+([0-9]{10
 
 @dataclass(frozen=True, order=True)
 class LandingKey:
-    """What the name of a landing object says: topic, partition, offset of its first line."""
+    """The parsed name of a landing object: topic, partition and the offset of its first line."""
 
     topic: str
     partition: int
@@ -36,10 +37,10 @@ class LandingKey:
 
     @classmethod
     def parse(cls, key: str) -> "LandingKey":
-        """Read a key such as ``topics/a.pin/partition=0/a.pin+0+0000000012.json``.
+        """Parse a key such as ``topics/a.pin/partition=0/a.pin+0+0000000012.json``.
 
         Raises:
-            PlatformError: when the key does not follow the layout or contradicts itself.
+            PlatformError: the key does not follow the layout or contradicts itself.
         """
         match = _KEY.match(key)
         if match:
@@ -54,19 +55,19 @@ class LandingKey:
 
 
 def topic_prefix(topic: str) -> str:
-    """The folder of a topic's partitions, with the slash at its end."""
+    """The folder of a topic's partitions, with a trailing slash."""
     return f"{_TOPICS}/{topic}/"
 
 
 def partition_prefix(topic: str, partition: int) -> str:
-    """The folder of a partition's objects, with the slash at its end."""
+    """The folder of a partition's objects, with a trailing slash."""
     return f"{topic_prefix(topic)}partition={partition}/"
 
 
 def other_prefix(store: Store, topics: Collection[str]) -> str | None:
-    """The folder in which the topics lie when none is in ``topics``; None when there is none.
+    """The folder that contains the topics if ``topics/`` contains none; None if there is none.
 
-    Confluent's sink takes its name from the setting topics.dir. A few folders are looked into.
+    Confluent's sink names the folder by its setting topics.dir. Only a few folders are searched.
 
     Raises:
         BaseError, OSError: the store cannot be read.

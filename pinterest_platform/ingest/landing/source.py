@@ -1,7 +1,7 @@
-"""The Spark Python data source that reads landing objects: which lines, at which offsets.
+"""The Spark Python data source that reads given lines of landing objects.
 
-The driver decides what is read (``arrivals``) and hands the list over in an option, so that however
-often an engine evaluates the plan, it reads the same objects.
+The driver selects the objects (``arrivals``) and passes the list in an option, so that every
+evaluation of the plan reads the same objects.
 """
 
 import base64
@@ -29,22 +29,22 @@ from pinterest_platform.object_store import Store, open_store
 
 FORMAT = "landing_objects"
 
-# Small objects are many round trips: more at once hides their latency. 32 is where a local S3
-# server and a folder both stop to gain.
+# Small objects cost many round trips; parallel reads hide the latency. With a local S3 server and
+# with a folder, throughput stops growing at 32.
 READS_AT_ONCE = 32
 
-# An engine works on slices in parallel; a slice is held in memory as a whole. 16 MiB of text keep
-# all cores busy from a few slices on and cost little memory.
+# An engine reads slices in parallel, each fully in memory. 16 MiB of text occupy all cores from a
+# few slices on and cost little memory.
 SLICE_BYTES = 16 * 2**20
 SLICE_OBJECTS = 4096
 
 
 class BrokenObjectError(Exception):
-    """A landing object that cannot be read as it is; the text names its key."""
+    """A landing object that cannot be read in its current state; the message names its key."""
 
 
 def options(url: str, arrivals: Sequence[Arrival]) -> dict[str, str]:
-    """The options that make the data source read exactly these arrivals from ``url``."""
+    """Data source options that select exactly these arrivals from ``url``."""
     listed = [
         (
             arrival.key.topic,
@@ -62,7 +62,7 @@ def options(url: str, arrivals: Sequence[Arrival]) -> dict[str, str]:
 
 
 class Slice(InputPartition):
-    """The arrivals that one task reads."""
+    """The arrivals for one task."""
 
     def __init__(self, arrivals: list[Arrival]) -> None:
         super().__init__(None)
@@ -70,9 +70,9 @@ class Slice(InputPartition):
 
 
 class LandingSource(Source):
-    """One row per record: text or bytes, natural key, object and arrival.
+    """Yields one row per record: text or bytes, natural key, object and arrival.
 
-    A line is a record; one that is an array of objects is as many (``arrays``).
+    A line is one record, or several if it is an array of objects (``arrays``).
     """
 
     @classmethod
@@ -103,18 +103,18 @@ class LandingReader(DataSourceReader):
 
     @override
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
-        assert isinstance(partition, Slice)  # noqa: S101 - what partitions() made
+        assert isinstance(partition, Slice)  # noqa: S101 - partitions() made it
         set_variables(self._environment)
         yield from split(lines_of(open_store(self._url), partition.arrivals))
 
 
 def lines_of(store: Store, arrivals: Sequence[Arrival]) -> pa.RecordBatch:
-    r"""The new lines of some landing objects as one batch.
+    r"""The new lines of several landing objects as one batch.
 
-    Lines end with \n and with nothing else; line k has offset start + k, blank ones too.
+    Only \n ends a line; line k has offset start + k, including blank lines.
 
     Raises:
-        BrokenObjectError: an object cannot be read, or has lines that belong to the next object.
+        BrokenObjectError: an object cannot be read, or contains lines of the next object.
     """
     with ThreadPoolExecutor(READS_AT_ONCE) as threads:
         contents = list(threads.map(lambda arrival: _content(store, arrival), arrivals))
@@ -152,7 +152,7 @@ def lines_of(store: Store, arrivals: Sequence[Arrival]) -> pa.RecordBatch:
 
 
 def _content(store: Store, arrival: Arrival) -> bytes:
-    """The object's bytes, with the last line ended."""
+    """The object's bytes, with a newline after the last line."""
     try:
         content = bytes(obstore.get(store, str(arrival.key)).bytes())
     except (BaseError, OSError) as error:
@@ -164,7 +164,7 @@ def _content(store: Store, arrival: Arrival) -> bytes:
 
 
 def _split(content: bytes) -> pa.Array:
-    r"""The lines of the content, each of which ends with \n."""
+    r"""The lines of the content, in which every line ends with \n."""
     whole = pa.array([content], pa.large_binary())
     return pc.split_pattern(whole, b"\n").flatten().slice(0, content.count(b"\n"))
 
