@@ -1,4 +1,4 @@
-"""How the commands print: a console, and tables in it."""
+"""The commands' console, and tables for it."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,13 +14,13 @@ from pinterest_platform.commands.output import visible
 
 
 def wide_console() -> Console:
-    """A console that cuts cells only where there is a terminal with an edge."""
+    """A console that truncates cells only on a terminal, at its width."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=1000)
 
 
 def as_table(answer: pa.Table) -> Table:
-    """The answer as a table for a terminal, numbers to the right."""
+    """A query result as a table for a terminal, with numbers right-aligned."""
     table = Table(box=box.SIMPLE_HEAD)
     for column in answer.schema:
         numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
@@ -31,7 +31,7 @@ def as_table(answer: pa.Table) -> Table:
 
 
 def plain(value: Any) -> Any:
-    """Dates and times as ISO 8601, bytes as hexadecimal digits, the rest as it is."""
+    """Convert dates and times to ISO 8601 and bytes to hexadecimal; keep other values."""
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Decimal):

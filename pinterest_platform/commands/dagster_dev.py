@@ -1,4 +1,4 @@
-"""What commands that start Dagster's own processes need: its command line, and a free port."""
+"""Shared by commands that start Dagster's processes: the command line, and the port check."""
 
 import errno
 import socket
@@ -9,21 +9,21 @@ from pinterest_platform.errors import PlatformError
 
 HOST = "127.0.0.1"
 
-# It names the code location: under another name, which `dagster dev -m` would give, the sensors
+# The file names the code location. With the name that `dagster dev -m` would assign, the sensors
 # would lose their cursors.
 WORKSPACE = Path(pinterest_platform.__file__).with_name("workspace.yaml")
 
 
 def dagster_dev(port: int) -> list[str]:
-    """The module and the arguments that serve the UI, the daemon and the code location."""
+    """The module and arguments that serve the UI, the daemon and the code location."""
     return ["dagster", "dev", "-w", str(WORKSPACE), "-h", HOST, "-p", str(port)]
 
 
 def check_free(port: int) -> None:
-    """Refuse a port that is in use, before anything is started.
+    """Reject a port that is in use, before anything is started.
 
     Raises:
-        PlatformError: it is, or cannot be listened on.
+        PlatformError: the port is in use, or cannot be listened on.
     """
     try:
         socket.create_server((HOST, port)).close()

@@ -1,4 +1,4 @@
-"""``pinterest demo``: the whole way of the data on this machine, with nothing set up."""
+"""``pinterest demo``: the whole pipeline on this machine, without any setup."""
 
 import os
 import sys
@@ -34,7 +34,7 @@ ROWS = 11_000
 
 @dataclass(frozen=True)
 class Wave:
-    """Posts that are sent one after the other in the same way."""
+    """A series of posts, sent in the same way."""
 
     channel: Literal["batch", "stream"]
     posts: int
@@ -42,9 +42,9 @@ class Wave:
     seed: int
 
 
-# A third of the batch goes one by one, a third in small requests, a third in large ones; then the
-# first tenth is sent again, as a client does that lost an answer. A fifth of the posts of the
-# streams was in the batch before.
+# A third of the batch posts goes one by one, a third in small requests, a third in large ones. The
+# first tenth is then sent again, like a client that lost a response. A fifth of the stream posts
+# was in the batch before.
 WAVES = (
     Wave("batch", 667, 1, 100),
     Wave("batch", 667, 5, 101),
@@ -86,7 +86,7 @@ def _demo(settings: Settings, console: Console) -> None:
     for stage, seconds in stages.items():
         console.print(f"  {stage:<26} {seconds:>6.1f} s")
     batch, stream = (_posts(channel) for channel in ("batch", "stream"))
-    # The virtual environment need not be active.
+    # The virtual environment may be inactive.
     program = Path(sys.executable).with_name("pinterest")
     console.print(
         f"""
@@ -118,7 +118,7 @@ def _seed(settings: Settings) -> None:
 
 
 def _source(settings: Settings) -> Engine:
-    """The SQLite file, whatever the settings say of a database: no posts of anybody else's."""
+    """The SQLite file, even if a database is configured: the demo sends only its own posts."""
     return create_engine(URL.create("sqlite", database=str(settings.source_db)))
 
 
@@ -132,7 +132,7 @@ def _post(settings: Settings, console: Console) -> int:
         TextColumn("  posts"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
     )
     gateway = ("pinterest_platform", "gateway", "--port", "0")
-    # Not to a Kafka that is configured: the demo's posts are nobody else's business.
+    # Ignore a configured Kafka: the demo's posts must not reach other systems.
     embedded = os.environ | {"PINTEREST_KAFKA_BOOTSTRAP": "", "PINTEREST_GATEWAY_STREAMS": ""}
     with processes.running("the gateway", *gateway, environment=embedded) as process, progress:
         url = process.url()

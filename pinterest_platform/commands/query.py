@@ -14,7 +14,7 @@ from pinterest_platform.engines.engine import engine_of
 from pinterest_platform.lake.query import query
 from pinterest_platform.settings import load
 
-# With the wide forms, which spreadsheets take as well.
+# Includes the full-width forms, which spreadsheets accept as well.
 _FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -45,7 +45,7 @@ def command(sql: str, form: str) -> None:
 
 def _as_json(answer: pa.Table) -> str:
     text = json.dumps(answer.to_pylist(), ensure_ascii=False, indent=1, default=plain)
-    # JSON lets them stand; some terminals begin an escape sequence with one.
+    # JSON leaves C1 controls unescaped, but some terminals start an escape sequence with one.
     return re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -69,7 +69,7 @@ def _cell(value: object) -> object:
 
 
 def _no_formula(text: str) -> str:
-    """The text, behind an apostrophe where a spreadsheet would take it for a formula.
+    """The text, prefixed with an apostrophe if a spreadsheet would read it as a formula.
 
     Source: OWASP, CSV Injection.
     """

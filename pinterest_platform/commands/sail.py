@@ -1,4 +1,4 @@
-"""``pinterest sail``: one Sail server that the runs of other processes share."""
+"""``pinterest sail``: one Sail server, shared by the runs of other processes."""
 
 import signal
 
@@ -25,7 +25,7 @@ def command(host: str, port: int) -> None:
     """
     server = sail_server(host, port)
     ends = {signal.SIGINT, signal.SIGTERM}
-    # For Sail's threads, too, which would take Ctrl-C for themselves.
+    # Blocked before Sail's threads start, which inherit the mask and would otherwise catch Ctrl-C.
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     try:
         server.start(background=True)

@@ -12,7 +12,7 @@ from pinterest_platform.commands.dagster_dev import check_free, dagster_dev
 from pinterest_platform.runs.instance import instance_of
 from pinterest_platform.settings import load
 
-# That Dagster died is noticed within half a second.
+# Interval of the check whether Dagster still runs.
 LOOK_SECONDS = 0.5
 
 
@@ -31,12 +31,13 @@ LOOK_SECONDS = 0.5
 )
 def command(port: int, shared_sail: bool) -> None:
     """Serve the UI until Ctrl-C, with the daemon that runs schedules and sensors."""
-    # Both signals are a KeyboardInterrupt, in a shell's background job, too.
+    # Both signals raise KeyboardInterrupt, even in a shell's background job, where SIGINT is
+    # ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     started = dagster_dev(port)
     check_free(port)
-    # It makes DAGSTER_HOME what it should be, for the processes of Dagster, too.
+    # Sets DAGSTER_HOME for Dagster's processes, too, and prepares the folder.
     with instance_of(load()):
         pass
     try:

@@ -1,4 +1,4 @@
-"""``pinterest wheel``: the wheel that jobs on Databricks install."""
+"""``pinterest wheel``: builds the wheel that jobs on Databricks install."""
 
 from pathlib import Path
 
