@@ -1,8 +1,7 @@
-"""The process's environment: the one module that changes it.
+"""The process's environment; no other module changes it.
 
-Libraries that take their configuration from variables (AWS's clients, gRPC, Sail, Spark, Dagster)
-and child processes leave no other way. What the platform itself is configured with is read in
-``settings``.
+Libraries configured by variables (AWS's clients, gRPC, Sail, Spark, Dagster) and child processes
+leave no other way. ``settings`` reads the platform's own configuration.
 """
 
 import os
@@ -12,24 +11,24 @@ from contextlib import contextmanager
 
 from pinterest_platform.network import has_proxy
 
-# Both spellings of ::1, because urllib compares it with its brackets and requests without them.
+# Both spellings of ::1: urllib compares it with brackets and requests without.
 _THIS_MACHINE = ("localhost", "127.0.0.1", "127.0.0.0/8", "::1", "[::1]")
 
 
 def set_variables(variables: Mapping[str, str]) -> None:
-    """Set variables, for the rest of the process and for its children."""
+    """Set variables for the rest of the process and its children."""
     os.environ.update(variables)
 
 
 def set_defaults(variables: Mapping[str, str]) -> None:
-    """Set the variables that are not set yet."""
+    """Set those variables that are unset."""
     for name, value in variables.items():
         os.environ.setdefault(name, value)
 
 
 @contextmanager
 def without(names: Iterable[str]) -> Iterator[None]:
-    """Unset variables while the block runs."""
+    """Unset variables for the duration of the block."""
     before = {name: os.environ.pop(name) for name in names if name in os.environ}
     try:
         yield
@@ -39,7 +38,7 @@ def without(names: Iterable[str]) -> Iterator[None]:
 
 @contextmanager
 def replaced(variables: Mapping[str, str]) -> Iterator[None]:
-    """Have these variables and no others while the block runs."""
+    """Replace the whole environment with these variables for the duration of the block."""
     before = dict(os.environ)
     try:
         os.environ.clear()
@@ -51,10 +50,10 @@ def replaced(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def reach_this_machine_directly(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Keep requests to this machine's own servers away from the proxy of the environment.
+    """Exclude this machine's own servers from the environment's proxy.
 
-    A proxy knows no way back to them. gRPC, requests, botocore, reqwest (obstore, Sail) and
-    Dagster's processes all read the same variables, so the rule is set there, once.
+    A proxy cannot reach them. gRPC, requests, botocore, reqwest (obstore, Sail) and Dagster's
+    processes all read the same variables, so the exclusion is set there, once.
     """
     if not has_proxy(environ):
         return
@@ -71,9 +70,9 @@ def reach_this_machine_directly(environ: MutableMapping[str, str] = os.environ) 
 
 
 def forget_users_of_endpoints(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Take user names and passwords out of the URLs of AWS endpoints and of Databricks.
+    """Remove user names and passwords from the endpoint URLs of AWS and Databricks.
 
-    Their clients have other credentials and make no use of these, but quote the URL in errors.
+    The clients do not use them, having other credentials, but quote the URL in errors.
     """
     for name, url in list(environ.items()):
         scheme, slashes, rest = url.partition("://")

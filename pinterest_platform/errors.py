@@ -1,13 +1,13 @@
-"""The errors that a user is meant to read."""
+"""Errors with messages for the user."""
 
 from pinterest_platform.network import without_users
 
 
 class PlatformError(Exception):
-    """Something the user can mend: one line that says what was wrong, where, and what to do.
+    """An error that the user can fix: one line with the fault, its location and the remedy.
 
-    The command line prints it without a traceback and ends with exit code 1. The text never holds
-    a credential: what a URL in it says of a user is left out.
+    The command line prints the message without a traceback and exits with code 1. The message never
+    contains a credential: user information in URLs is removed.
     """
 
     def __init__(self, message: str = "") -> None:
@@ -15,9 +15,9 @@ class PlatformError(Exception):
 
 
 class StreamError(PlatformError):
-    """An answer about streams: ``{"__type": type, "message": message}`` with ``status``.
+    """An error response about streams: ``{"__type": type, "message": message}`` with ``status``.
 
-    ``type`` is AWS's name of the error. The message never holds a credential or signed header.
+    ``type`` is AWS's error name. The message never contains a credential or signed header.
     """
 
     def __init__(self, status: int, type: str, message: str) -> None:
@@ -28,7 +28,7 @@ class StreamError(PlatformError):
 
 
 class RemoteError(PlatformError):
-    """Work on another system failed: the page to look at, and the traceback there."""
+    """Work on another system failed; carries the page to open and the remote traceback."""
 
     def __init__(self, message: str, url: str, traceback: str) -> None:
         super().__init__(message)
@@ -37,8 +37,8 @@ class RemoteError(PlatformError):
 
 
 class Unavailable(PlatformError):
-    """The place where records go cannot be used: the gateway answers 503."""
+    """The gateway cannot store records, and responds with 503."""
 
 
 class LandingUnavailable(Unavailable):
-    """The landing place could not be read or written: nothing of the request is acknowledged."""
+    """The landing place cannot be read or written: no record of the request is acknowledged."""

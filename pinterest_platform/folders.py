@@ -1,4 +1,4 @@
-"""Folders: names that every engine takes literally, and temporary ones that a killed run leaves."""
+"""Folders: paths that every engine takes literally, and temporary folders, even of killed runs."""
 
 import hashlib
 import os
@@ -15,17 +15,17 @@ from pathlib import Path
 
 from pinterest_platform.errors import PlatformError
 
-# Sail takes a path for a URL and for a glob: it decodes %20, encodes a space or an é, once for
-# the Delta log and twice for the data, and expands * and [a]. Spark's SQL unquotes ' and `.
+# Sail treats a path as a URL and a glob: it decodes %20, encodes a space or an é (once for the
+# Delta log, twice for the data), and expands * and [a]. Spark's SQL unquotes ' and `.
 _PLAIN = re.compile(r"[A-Za-z0-9_./=+@,-]+")
 
-# Where links are made when ~/.cache cannot be written or is not plain itself.
-FALLBACKS = (tempfile.gettempdir(), "/tmp", "/var/tmp")  # noqa: S108 - their owner is looked at
+# Parents for links if ~/.cache is not writable or not plain itself.
+FALLBACKS = (tempfile.gettempdir(), "/tmp", "/var/tmp")  # noqa: S108 - _links checks the owner
 
 _OWN = "pinterest-"
 
-# A process on another machine that shares the folder cannot be asked whether it lives. No run
-# takes so long.
+# Whether a process on another machine that shares the folder is alive is unknown. No run takes this
+# long.
 _ABANDONED_SECONDS = 2 * 24 * 3600
 
 
@@ -35,18 +35,18 @@ def is_plain(path: str) -> bool:
 
 
 def is_folder(place: str) -> bool:
-    """Whether a place is a folder, and not a URL."""
+    """Whether a location is a folder, not a URL."""
     return "://" not in place
 
 
 def plain_path(path: str) -> str:
-    """A path of the folder that every engine takes literally.
+    """A path to the folder that every engine takes literally.
 
-    It is the path itself where that is plain, else a symbolic link to the folder. The link of a
-    folder has the same name in every process: two sessions of a server see one table, not two.
+    A plain path is returned as it is, any other as a symbolic link to the folder. The link's name
+    is the same in every process, so that two sessions of a server see one table, not two.
 
     Raises:
-        PlatformError: there is no folder for the link.
+        PlatformError: there is no usable folder for the link.
     """
     if is_plain(path):
         return path
@@ -62,7 +62,7 @@ def plain_path(path: str) -> str:
 
 
 def unusable_characters(path: str) -> str:
-    """What keeps a path from being used, in words; an empty text when nothing does."""
+    """Describe a path's unsupported characters; empty if there are none."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -73,13 +73,13 @@ def unusable_characters(path: str) -> str:
 
 @contextmanager
 def temporary_folder(parent: str | None = None) -> Iterator[str]:
-    """A new folder, under a plain path, that is gone after the block.
+    """A new folder with a plain path, deleted after the block.
 
-    What killed processes left in the same place goes first: by their names the folders say whose
-    they were.
+    Leftovers of killed processes in the same parent are deleted first; each folder's name
+    identifies its process.
 
     Args:
-        parent: where it is made; the system's folder for temporary files without one.
+        parent: the parent folder; by default the system's folder for temporary files.
     """
     place = Path(parent or tempfile.gettempdir())
     sweep(place)
@@ -88,16 +88,16 @@ def temporary_folder(parent: str | None = None) -> Iterator[str]:
 
 
 def owner() -> str:
-    """The beginning of the names of this process's temporary folders."""
+    """The name prefix of this process's temporary folders."""
     return f"{_OWN}{socket.gethostname()}-{os.getpid()}"
 
 
 def is_abandoned(name: str, seconds: float) -> bool:
-    """Whether a temporary folder, or a prefix on S3, is of a process that is gone.
+    """Whether the process of a temporary folder, or of a prefix on S3, is gone.
 
     Args:
-        name: as ``owner`` begins it.
-        seconds: since it was changed last.
+        name: the folder's name, which starts with an ``owner``.
+        seconds: seconds since the last change.
     """
     host, _, number = name.removeprefix(_OWN).rpartition("-")[0].rpartition("-")
     if not (name.startswith(_OWN) and number.isdecimal()):
@@ -114,7 +114,7 @@ def is_abandoned(name: str, seconds: float) -> bool:
 
 
 def sweep(place: Path) -> None:
-    """Remove the temporary folders of processes that are gone; what cannot be removed stays."""
+    """Remove the temporary folders of dead processes; undeletable ones stay."""
     with suppress(OSError):
         for folder in place.glob(f"{_OWN}*-*-*"):
             with suppress(OSError):
@@ -125,10 +125,10 @@ def sweep(place: Path) -> None:
 
 
 def _links(path: str) -> Path:
-    """This user's folder for links, made when missing."""
+    """This user's folder for links, created if missing."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
     for parent in (cache, *FALLBACKS):
-        # In a folder that all users share, the name is the user's, and the owner is looked at.
+        # In a folder shared by all users, the name contains the user, and the owner is checked.
         folder = Path(parent) / f"pinterest_platform-{os.getuid()}"
         if not is_plain(str(folder)):
             continue

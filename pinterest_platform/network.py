@@ -1,4 +1,4 @@
-"""Addresses: which are this machine, whether a proxy is set, and URLs without their users."""
+"""Addresses: loopback detection, proxy detection, and removal of users from URLs."""
 
 import ipaddress
 import os
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
 
-# What stands before an @ in the authority of a URL; of several @, the last ends it. Not the form
-# that messages ask for, nor what hides its password itself.
+# The user part of a URL, up to the last @ of the authority; except the placeholder in error
+# messages, and already masked passwords.
 _USER = re.compile(r"(?<=://)(?!USER:PASSWORD@|[^/\s:@]*:\*\*\*@)[^/?#\s'\"<>]*@")
 
 
 def is_this_machine(host: str) -> bool:
-    """Whether a host's name or address is this machine's own loopback."""
+    """Whether a host name or address is this machine's loopback."""
     name = host.strip("[]").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -24,10 +24,10 @@ def is_this_machine(host: str) -> bool:
 
 
 def has_proxy(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether the environment names a proxy."""
+    """Whether the environment sets a proxy."""
     return any(environ.get(name) or environ.get(name.upper()) for name in _PROXIES)
 
 
 def without_users(text: str) -> str:
-    """The text with ``http://host`` in place of each ``http://user:password@host``."""
+    """The text with each ``http://user:password@host`` replaced by ``http://host``."""
     return _USER.sub("", text)

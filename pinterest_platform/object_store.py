@@ -1,4 +1,4 @@
-"""Object stores: a folder or an S3 prefix, opened alike for landing objects and the lake."""
+"""Object stores: opens a folder or an S3 prefix, for landing objects and the lake alike."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -10,26 +10,26 @@ from pinterest_platform.errors import PlatformError
 
 Store = LocalStore | S3Store
 
-# By default obstore tries for three minutes, in silence. This is less than a stopping gateway waits
-# for its requests and most clients for an answer (30 s), and enough for 8 MiB over 5 Mbit/s.
+# obstore's default is three silent minutes. 20 s is less than a stopping gateway waits for its
+# requests and most clients for a response (30 s), and enough for 8 MiB over 5 Mbit/s.
 S3_PATIENCE = timedelta(seconds=20)
 
 
 def open_store(url: str, *, create: bool = False, patience: timedelta = S3_PATIENCE) -> Store:
     """Open a folder or an ``s3://bucket/prefix`` as an object store.
 
-    S3 takes its endpoint, region and credentials from the usual AWS_* variables, or from the
-    role of the machine or container. ``create`` makes a folder that does not exist. ``patience`` is
-    how long S3 is waited for, and how long a request is tried again.
+    S3's endpoint, region and credentials come from the usual AWS_* variables, or from the role of
+    the machine or container. ``create`` creates a missing folder. ``patience`` is the timeout of an
+    S3 request and of its retries.
 
     Raises:
-        PlatformError: when the folder does not exist, cannot be made or is a file.
+        PlatformError: the folder does not exist, cannot be created or is a file.
     """
     if url.startswith("s3://"):
         reach_this_machine_directly()
         return S3Store.from_url(
             url,
-            # An endpoint on this machine speaks plain HTTP; without one it is HTTPS.
+            # Allows plain HTTP for a local endpoint; without an endpoint, obstore uses HTTPS.
             client_options={"allow_http": True, "timeout": patience},
             retry_config={"max_retries": 4, "retry_timeout": patience},
         )

@@ -1,4 +1,4 @@
-"""The configuration, read here from the environment and nowhere else."""
+"""The configuration. No other module reads it from the environment."""
 
 import os
 import re
@@ -22,24 +22,24 @@ from pinterest_platform.errors import PlatformError
 from pinterest_platform.folders import unusable_characters
 from pinterest_platform.kinds import KINDS
 
-# What Unity Catalog takes without quotes, and what no SQL can hide in.
+# Names that Unity Catalog accepts unquoted and that cannot contain SQL.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 OptionalName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]*$")]
 
-# Rust's clients panic at other forms.
+# Rust's clients panic on other URLs.
 _ENDPOINT = re.compile(r"https?://(.*@)?(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?(/\S*)?")
 
 _BROKER = re.compile(r"(\w+://)?(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?")
 
-# What Sail, Spark and obstore neither encode nor decode in a key.
+# Keys may contain only characters that Sail, Spark and obstore neither encode nor decode.
 _S3_URL = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9_./=+@,-]*)?")
 
 
 def _local_path(value: object) -> Path:
-    """The absolute path of a file or folder on this machine: ``~`` and ``file://`` are understood.
+    """The absolute path of a local file or folder; ``~`` and ``file://`` are expanded.
 
     Raises:
-        ValueError: it is another URL, or it has characters that engines cannot be given.
+        ValueError: the value is another kind of URL, or has characters that engines do not support.
     """
     path = str(value)
     scheme, slashes, rest = path.partition("://")
@@ -65,15 +65,15 @@ def _local_path(value: object) -> Path:
 
 
 def _folder(value: object) -> str:
-    """As ``_local_path``; an empty text, which means the default, as it is."""
+    """Like ``_local_path``; an empty text, which means the default, stays empty."""
     return str(_local_path(value)) if value else ""
 
 
 def _place(value: object) -> str:
-    """A folder as an absolute path, or an ``s3://`` URL; an empty text as it is.
+    """A folder as an absolute path, or an ``s3://`` URL; an empty text stays empty.
 
     Raises:
-        ValueError: it is a place of another kind, or of a form that engines cannot be given.
+        ValueError: the value is another kind of location, or in a form that engines do not support.
     """
     place = str(value)
     scheme, slashes, rest = place.partition("://")
@@ -108,10 +108,10 @@ def _require_endpoints(environ: Mapping[str, str]) -> None:
 
 
 class Settings(BaseSettings):
-    """Where everything is. Each field is the environment variable PINTEREST_<FIELD>.
+    """The platform's settings. Each field is the environment variable PINTEREST_<FIELD>.
 
-    Relative paths are below the current folder; ``load`` makes them absolute, so that a process
-    started elsewhere by Dagster sees the same places.
+    Relative paths are relative to the current folder; ``load`` makes them absolute, so that
+    processes that Dagster starts in other folders see the same locations.
     """
 
     model_config = SettingsConfigDict(
@@ -124,42 +124,43 @@ class Settings(BaseSettings):
 
     home: LocalPath = Path(".pinterest")
     engine: Literal["sail", "spark", "connect", "databricks"] = "sail"
-    # It may hold a token.
+    # The URL may contain a token.
     spark_remote: SecretStr = SecretStr("")
     lake: Place = ""
     landing: Place = ""
     start_date: date = date(2026, 1, 1)
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = "pinterest"
     gateway_url: str = "http://127.0.0.1:8082"
-    # What a client of the gateway must send; what the emulation sends.
+    # The token that the gateway requires of its clients, and that the emulation sends.
     gateway_token: SecretStr = SecretStr("")
-    # none: the gateway listens beyond this machine without a token.
+    # none: the gateway listens on non-loopback addresses without a token.
     gateway_auth: Literal["token", "none"] = "token"
-    # The names under which clients reach the gateway, with commas, besides addresses and localhost.
+    # Comma-separated host names that clients use for the gateway, besides addresses and localhost.
     gateway_hosts: str = ""
-    # Which streams the gateway passes on to Kinesis; records: but does not make or delete them.
+    # Streams that the gateway forwards to Kinesis; with "records" it forwards records but neither
+    # creates nor deletes streams.
     gateway_streams: Literal["any", "platform", "records", "none"] = "platform"
-    # host:port,host:port: where it is set, the gateway's topics are in Kafka.
+    # host:port,host:port; if set, Kafka stores the gateway's topics.
     kafka_bootstrap: str = ""
     kafka_security: Literal["plaintext", "tls", "scram-sha-256", "scram-sha-512", "iam"] = (
         "plaintext"
     )
     kafka_user: str = ""
     kafka_password: SecretStr = SecretStr("")
-    # The certificates of the authority that signed the brokers', when the system does not know it.
+    # CA certificates for the brokers, if the system does not trust their CA.
     kafka_ca: LocalPath | None = None
     db_url: str = ""
     db_creds: LocalPath | None = None
-    # The name or ARN of a secret in AWS Secrets Manager; "!" is in the names that RDS gives.
+    # Name or ARN of a secret in AWS Secrets Manager; RDS uses "!" in its names.
     db_secret: Annotated[str, Field(pattern=r"^(arn:[a-z0-9:-]+:)?[A-Za-z0-9/_+=.@!-]*$")] = ""
-    # The certificates of the authority that signed the database server's: then only that server's
-    # own is taken. Without it TLS is used where the server offers it, and nobody is sure with whom.
+    # CA certificates of the database server. If set, the server's certificate is verified;
+    # otherwise TLS is used if the server offers it, without verification.
     db_ca: LocalPath | None = None
-    # The Dagster instance; the one variable that is Dagster's own.
+    # The Dagster instance; the only variable that is Dagster's own.
     dagster_home: Annotated[
         str, BeforeValidator(_folder), Field(validation_alias="DAGSTER_HOME")
     ] = ""
-    # boto3 reads AWS_DEFAULT_REGION only; ECS, Lambda and the other SDKs set AWS_REGION.
+    # boto3 reads only AWS_DEFAULT_REGION; ECS, Lambda and the other SDKs set AWS_REGION.
     aws_region: Annotated[
         str, Field(validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"))
     ] = ""
@@ -167,8 +168,8 @@ class Settings(BaseSettings):
     databricks_cluster_id: str = ""
     databricks_node_type: str = ""
     databricks_workers: Annotated[int, Field(ge=0)] = 1
-    # The oldest runtime with all that the transforms and data sources use is 16.4 (Spark 3.5 with
-    # Spark 4's Python data sources); this is the long-term one with Spark 4.
+    # The default is the LTS runtime with Spark 4. The oldest runtime that the transforms and data
+    # sources support is 16.4 (Spark 3.5 with Spark 4's Python data sources).
     databricks_spark_version: str = "17.3.x-scala2.13"
     databricks_instance_profile: str = ""
     databricks_catalog: Name = "main"
@@ -176,7 +177,7 @@ class Settings(BaseSettings):
     databricks_volume: Annotated[str, Field(pattern=r"^(/Volumes(/[A-Za-z0-9_-]+){3,})?$")] = ""
     databricks_service_credential: str = ""
     databricks_secret_scope: str = ""
-    # First and last year that the outputs look at, written 2018-2022.
+    # First and last year in the outputs, written 2018-2022.
     post_years: Annotated[tuple[int, int], NoDecode] = (2018, 2022)
     joining_years: Annotated[tuple[int, int], NoDecode] = (2015, 2020)
 
@@ -216,7 +217,7 @@ class Settings(BaseSettings):
     @field_validator("post_years", "joining_years", mode="before")
     @classmethod
     def _years(cls, value: object) -> object:
-        """Read '2018-2022' as (2018, 2022)."""
+        """Parse '2018-2022' into (2018, 2022)."""
         if isinstance(value, str):
             return tuple(value.split("-"))
         return value
@@ -230,12 +231,12 @@ class Settings(BaseSettings):
 
     @property
     def source_db(self) -> Path:
-        """The SQLite file that stands in for MySQL when no database is configured."""
+        """The SQLite file that replaces MySQL if no database is configured."""
         return self.home / "source.db"
 
     @property
     def hosts(self) -> list[str]:
-        """The names of ``gateway_hosts``."""
+        """The host names in ``gateway_hosts``."""
         return [name.strip() for name in self.gateway_hosts.split(",") if name.strip()]
 
     @property
@@ -250,10 +251,10 @@ class Settings(BaseSettings):
 
 
 def load() -> Settings:
-    """Read the settings from the environment, paths made absolute.
+    """Read the settings from the environment, with absolute paths.
 
     Raises:
-        PlatformError: names the variable that cannot be used and why, never its value.
+        PlatformError: names the invalid variable and the reason, never its value.
     """
     try:
         settings = Settings()
