@@ -59,9 +59,10 @@ def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
         PlatformError: the instance cannot be written, on opening or within the block.
     """
     home = Path(settings.dagster_home)
-    # Dagster and its child processes find the instance through the environment. A question mark
-    # would start the query in the URL of its SQLite files.
-    set_variables({"DAGSTER_HOME": plain_path(str(home)) if "?" in str(home) else str(home)})
+    # Dagster and its child processes find the instance through the environment. In the URL of its
+    # SQLite files, a question mark would start the query, and SQLAlchemy 2.1 decodes %20.
+    in_url = str(home) if {"?", "%"}.isdisjoint(str(home)) else plain_path(str(home))
+    set_variables({"DAGSTER_HOME": in_url})
     with _home_errors(home):
         with _opening(home):
             home.mkdir(parents=True, exist_ok=True)
