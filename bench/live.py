@@ -62,6 +62,7 @@ def main() -> None:
             [sys.executable, "-m", "pinterest_platform", "live", "--port", str(free_port())],
             env=os.environ | {"PINTEREST_HOME": home, "DAGSTER_HOME": f"{home}/dagster"},
         )
+        # The duration of the measurement.
         time.sleep(60 * chosen.minutes)
         live.send_signal(signal.SIGTERM)
         live.wait()

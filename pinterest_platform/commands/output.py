@@ -5,7 +5,7 @@ import os
 import re
 import sys
 
-# Characters that change the text direction or separate lines.
+# Unicode controls for text direction, and Unicode line and paragraph separators.
 _TURNS = "\u200e\u200f\u2028-\u202e\u2066-\u2069"
 
 # Characters that a terminal interprets instead of displaying.

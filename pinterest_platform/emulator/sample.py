@@ -177,7 +177,7 @@ def _follower_count(draw: random.Random, poster: _Poster) -> str | None:
 
 
 def _abbreviate(draw: random.Random, number: int) -> str:
-    """A follower count as on the site: 746, 1,234, 1.2k, 136k, 1.5m, 2M, 1B."""
+    """The number as Pinterest displays follower counts: 746, 1,234, 1.2k, 136k, 1.5m, 2M, 1B."""
     if number < 1_000:
         return str(number)
     if number < 10_000 and not draw.randrange(4):

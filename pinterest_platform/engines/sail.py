@@ -36,14 +36,14 @@ def sail_session() -> Iterator[SparkSession]:
 
 def sail_server(host: str, port: int) -> SparkConnectServer:
     """A Sail server, not yet started; port 0 picks a free port."""
-    # Sail logs to standard error; its info lines would bury the command's output. AWS_ALLOW_HTTP
-    # allows a local S3 endpoint to speak plain HTTP; without an endpoint Sail still uses HTTPS.
+    # Sail logs to standard error, where its info lines would bury the command's output.
+    # AWS_ALLOW_HTTP permits plain HTTP for a local S3 endpoint; AWS itself still gets HTTPS.
     set_defaults({"RUST_LOG": "error", "AWS_ALLOW_HTTP": "true"})
     return SparkConnectServer(host, port)
 
 
 def quiet_client() -> None:
-    """Keep PySpark from logging every server error, including handled ones."""
+    """Silence PySpark's log of server errors, most of which the platform handles."""
     logging.getLogger("pyspark.sql.connect.logging").setLevel(logging.CRITICAL)
 
 

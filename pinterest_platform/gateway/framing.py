@@ -15,7 +15,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pinterest_platform.gateway.errors import RETRY_AFTER_SECONDS, UNAVAILABLE, answer
 
-# Method, path and headers: the limit of h11, uvicorn's other parser; API Gateway passes on 10 KiB.
+# The request line and headers. h11, uvicorn's other parser, has the same limit; API Gateway accepts
+# 10 KiB.
 MAX_HEAD_BYTES = 16 * 1024
 
 # The limit of Apache and Tomcat.
@@ -139,7 +140,7 @@ class Framing(HttpToolsProtocol):
             del unread[:blank]
             self._blank += blank
             searched = 0
-        # The last byte of the head's end is new; the two before it may not be.
+        # The blank line that ends the head may have begun in the last two bytes already searched.
         found = _HEAD_END.search(unread, max(searched - 2, 0))
         length = found.end() if found else len(unread)
         self._unused = self._blank + length

@@ -12,8 +12,8 @@ from pyspark.sql import SparkSession
 from pinterest_platform.folders import is_abandoned, owner, temporary_folder
 from pinterest_platform.object_store import Store, open_store
 
-# Session setting for the spool: a folder or s3:// URL that both the engine and this process reach.
-# Engines that read a merge's source once leave it unset.
+# Name of the session setting that holds the spool's location: a folder or s3:// URL that both the
+# engine and this process can access. It is unset for engines that read a merge's source once.
 SPOOL = "pinterest.spool"
 
 

@@ -67,8 +67,8 @@ class WatchedRunLauncher(DefaultRunLauncher):
         else:
             known = deserialize_value(answer, CanCancelExecutionResult).can_cancel
             patience = _BACK_SECONDS
-        # Dagster talks to the code servers it starts over a socket. A lost one never returns there,
-        # and its replacement already has its definitions.
+        # A code server that Dagster started listens on its own socket. If that server dies, its
+        # replacement gets another socket and has already loaded the definitions: do not wait.
         if known or client.port is None:
             return known
         now = time.monotonic()

@@ -223,7 +223,10 @@ def _without_lone_surrogates(text: Column) -> Column:
 
 
 def _numbers_as_text(text: Column, text_fields: Sequence[str]) -> Column:
-    """The text with its numbers quoted if one is odd; invalid numbers stay invalid."""
+    """The JSON with every number quoted if engines would read one of them differently.
+
+    A token that is not a valid JSON number stays as it is, and stays invalid.
+    """
     marked = F.regexp_replace(
         text, rf"({_STRING})|({_NUMBER})({BLANK}(?:[,\]}}]|$))", "$1\x01$2\x02$3"
     )

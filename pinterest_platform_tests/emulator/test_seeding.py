@@ -100,8 +100,8 @@ def test_a_killed_seed_leaves_the_old_content(engine: Engine, tmp_path: Path) ->
         env=os.environ | {"PINTEREST_HOME": str(tmp_path)},
     )
     try:
-        # SQLite writes what exceeds its cache (2 MB) to the file before the commit: a file that has
-        # grown by less than the 60 MB of the sample is in the middle of the seed.
+        # SQLite spills pages beyond its 2 MB cache into the file before the commit. The sample
+        # takes 60 MB, so a smaller file means that seeding has not finished.
         end = time.monotonic() + 20
         while file.stat().st_size < grown:
             assert seeding.poll() is None

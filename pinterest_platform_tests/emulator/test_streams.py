@@ -36,7 +36,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Aws, Gat
 
 @pytest.fixture
 def aws(running: tuple[Aws, Gateway]) -> Iterator[Aws]:
-    """Kinesis with the three streams, each of four shards."""
+    """A Kinesis that has the platform's three streams, with four shards each."""
     aws = running[0]
     aws.calls.clear()
     for kind in KINDS:

@@ -12,8 +12,6 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 import dagster as dg
-from dagster._core.errors import DagsterExecutionInterruptedError
-from dagster._core.storage.tags import PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service import jobs
@@ -32,20 +30,24 @@ from pinterest_platform.engines.databricks.volume import RunFolder, Volume
 from pinterest_platform.engines.databricks.wheel import task_wheel
 from pinterest_platform.errors import PlatformError, RemoteError
 
-# A run works for minutes; a state is had in a tenth of a second.
+# Runs take minutes, and a request for their state a tenth of a second.
 _POLL_SECONDS = 1.0
 
-# How long after the end of a run its last messages may come: the task writes them before it ends,
-# the volume shows them at once, and the reader looks every second.
+# How long to wait for a finished run's last messages: the task writes them before it ends, and the
+# reader polls the volume every second.
 _LATE_SECONDS = 60
 
-# Cancelling takes seconds; a cluster that is still being made can take longer.
+# Cancelling takes seconds, or longer while a cluster is still starting.
 _CANCEL_SECONDS = 60
 
-# Tries of a step: three by itself, and as many for each of three new runs after a crash.
+# Attempts of a step: the first and three retries, in the first Dagster run and in each of the three
+# that follow a crash.
 _MOST_RUNS = 16
 
-# Dagster warns of a part of Pipes that only Dagster itself calls.
+# Tags that Dagster gives a run that retries another.
+_RETRY_NUMBER, _PARENT_RUN = "dagster/retry_number", "dagster/parent_run_id"
+
+# Dagster warns about a preview API of Pipes that only Dagster itself calls.
 warnings.filterwarnings("ignore", category=dg.PreviewWarning, module=r"dagster\._core\.pipes")
 
 _OVER = (
@@ -138,7 +140,7 @@ class _Run:
                     yield from self._new(session)
                     time.sleep(_POLL_SECONDS)
                     run = self._jobs.get_run(run_id)
-            except (DagsterExecutionInterruptedError, KeyboardInterrupt, GeneratorExit):
+            except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt, GeneratorExit):
                 # A submission that was cut off may have made its run; it is answered with it again.
                 self._cancel(run_id or self._submit(submitted))
                 raise
@@ -200,8 +202,8 @@ class _Run:
 def _first_try(context: dg.AssetExecutionContext) -> str:
     """The run in which the step was tried first: those that Dagster retries by itself go back."""
     run = context.run
-    while RETRY_NUMBER_TAG in run.tags:
-        parent = context.instance.get_run_by_id(run.tags[PARENT_RUN_ID_TAG])
+    while _RETRY_NUMBER in run.tags:
+        parent = context.instance.get_run_by_id(run.tags[_PARENT_RUN])
         if parent is None:
             break
         run = parent

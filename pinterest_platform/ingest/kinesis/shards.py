@@ -151,6 +151,7 @@ def pages(
             return
         position, iterator = page.position, answer.get("NextShardIterator") or ""
         pause = max(READ_SECONDS, size / BYTES_A_SECOND) - (time.monotonic() - began)
+        # AWS's quotas for the reads and bytes of a shard; see READ_SECONDS.
         time.sleep(max(0.0, pause))
 
 

@@ -66,7 +66,7 @@ class Objects(Protocol):
         ...
 
     def lines(self, key: LandingKey) -> int:
-        """How many lines an object has, at least 1."""
+        """The number of lines in an object, at least 1."""
         ...
 
     def check(self, partitions: Iterable[tuple[str, int]]) -> None:
