@@ -1,30 +1,47 @@
-"""The places that the settings name, as engines take them."""
+"""Where the data of a run comes from and goes to, as values that can cross a process border."""
 
-from pinterest_platform.build.request import Places
-from pinterest_platform.errors import PlatformError
-from pinterest_platform.settings import Settings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from pydantic import TypeAdapter
 
 
-def places_of(settings: Settings) -> Places:
-    """The places and limits that the settings name.
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """The places of a run, and the limits of its outputs.
 
-    Raises:
-        PlatformError: Databricks cannot reach them.
+    Args:
+        lake: a folder, an ``s3://`` URL, or ``unity://<catalog>/<prefix of the schemas>``.
+        landing: a folder or an ``s3://`` URL.
+        topics: the Kafka topic of each kind of record.
+        streams: the Kinesis stream of each kind of record.
+        start_date: the first daily partition.
+        parameters: of the transforms, by name.
+        region: of the streams; without one, AWS's own configuration applies.
+        environment: variables with credentials for the processes that read. They are in no JSON
+            and no message.
     """
-    lake, landing = settings.lake, settings.landing
-    if settings.engine == "databricks":
-        lake = f"unity://{settings.databricks_catalog}/{settings.databricks_schema_prefix}"
-        if not landing.startswith(("s3://", "/Volumes/")):
-            raise PlatformError(
-                "Databricks cannot read the landing objects of a folder on this machine: set "
-                "PINTEREST_LANDING to s3://bucket/... or /Volumes/..."
-            )
-    return Places(
-        lake,
-        landing,
-        settings.topics,
-        settings.start_date,
-        {"post_years": settings.post_years, "joining_years": settings.joining_years},
-        settings.streams,
-        settings.aws_region,
-    )
+
+    lake: str
+    landing: str
+    topics: Mapping[str, str]
+    start_date: date
+    streams: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    region: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """The places as JSON values, without the environment."""
+        found: dict[str, Any] = _ADAPTER.dump_python(self, mode="json", exclude={"environment"})
+        return found
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> "Places":
+        """The places that ``to_json`` wrote."""
+        return _ADAPTER.validate_python(dict(found))
+
+
+_ADAPTER = TypeAdapter(Places)

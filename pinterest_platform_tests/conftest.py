@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from datetime import date
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -10,8 +11,10 @@ from types import ModuleType
 import pytest
 from pyspark.sql import SparkSession
 
-from pinterest_platform.engines.sail import sail_session
+from pinterest_platform.engines.engine import opened
+from pinterest_platform.engines.registry import engine_type
 from pinterest_platform.environment import reach_this_machine_directly
+from pinterest_platform.places import Places
 
 # The servers of the tests, too, are on this machine, whatever proxy there is.
 reach_this_machine_directly()
@@ -48,10 +51,14 @@ def _imported_by(module: str) -> set[str]:
     } & set(sys.modules) - {module}
 
 
+# For a session in which tests name the places themselves.
+NOWHERE = Places(lake="", landing="", topics={}, start_date=date(2026, 1, 1))
+
+
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """A session on a real engine. Tests that write do so below their own tmp_path."""
-    with sail_session() as session:
+    with opened(engine_type("sail"), NOWHERE) as session:
         yield session
 
 

@@ -81,7 +81,7 @@ def nothing_new(daemon: Daemon) -> bool:
         for sensor in ("landing_arrivals", "stream_arrivals")
     ]
     return all(
-        reason.startswith(("Nothing new", "What is new was carried on")) for reason in reasons
+        reason.startswith(("Nothing new", "What is new was ingested already")) for reason in reasons
     ) and bool(daemon.finished_runs())
 
 

@@ -4,24 +4,19 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from typing_extensions import override
 
-from pinterest_platform.build.request import (
-    Checked,
-    Made,
-    NotMade,
-    Outcome,
-    Places,
-    Reached,
-    Request,
-)
+from pinterest_platform.build.outcomes import Checked, Materialized, Outcome, Preview, Skipped
+from pinterest_platform.build.request import Request
 from pinterest_platform.ingest.ingestion import ingest
 from pinterest_platform.ingest.kinesis.pending import readings
 from pinterest_platform.lake.delta import Lake, of_days, retried
 from pinterest_platform.lake.unity import lake_of
+from pinterest_platform.places import Places
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Check, Rows, Table
 
@@ -48,7 +43,7 @@ def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Out
         if name in request.tables:
             if cause is not None:
                 failed[name] = cause
-                yield NotMade(name, cause)
+                yield Skipped(name, cause)
                 continue
             with lake.explaining(f"{name} cannot be made"):
                 made = _make(spark, lake, places, table, rows)
@@ -93,28 +88,30 @@ class TableRows(Rows):
         return self._days
 
 
-def _make(spark: SparkSession, lake: Lake, places: Places, table: Table, rows: TableRows) -> Made:
+def _make(
+    spark: SparkSession, lake: Lake, places: Places, table: Table, rows: TableRows
+) -> Materialized:
     started = time.monotonic()
     facts: dict[str, int] = {}
-    reached: Reached = {}
+    watermark: dict[str, Any] = {}
     if table.schema == "raw":
-        facts, reached = ingest(spark, lake, places, table, rows.days)
+        facts, watermark = ingest(spark, lake, places, table, rows.days)
     elif table.daily:
         lake.replace_days(table, _transformed(table, places, rows), rows.days)
     else:
         lake.replace(table, _transformed(table, places, rows))
 
-    def described() -> Made:
+    def described() -> Materialized:
         made = rows(table.full_name)
-        return Made(
-            table.full_name,
-            _counted(table, made, rows.days),
-            rows(table.full_name, all_days=True).count(),
-            _shown(made.orderBy(*table.key).limit(PREVIEW_ROWS)),
-            time.monotonic() - started,
-            _broken_down(table, made),
-            facts,
-            reached,
+        return Materialized(
+            table=table.full_name,
+            rows=_rows_by_day(made, rows.days) if table.daily else {},
+            total_rows=rows(table.full_name, all_days=True).count(),
+            preview=_preview(made.orderBy(*table.key).limit(PREVIEW_ROWS)),
+            seconds=time.monotonic() - started,
+            breakdown=_breakdown(table, made),
+            facts=facts,
+            watermark=watermark,
         )
 
     return retried(described)
@@ -127,9 +124,7 @@ def _transformed(table: Table, places: Places, rows: TableRows) -> Callable[[], 
     return lambda: transform(*(rows(name) for name in table.inputs), **parameters)
 
 
-def _counted(table: Table, made: DataFrame, days: tuple[date, ...]) -> dict[date | None, int]:
-    if not table.daily:
-        return {None: made.count()}
+def _rows_by_day(made: DataFrame, days: tuple[date, ...]) -> dict[date, int]:
     counts = {
         row["day"]: row["rows"]
         for row in made.groupBy("day").agg(F.count("*").alias("rows")).collect()
@@ -137,11 +132,11 @@ def _counted(table: Table, made: DataFrame, days: tuple[date, ...]) -> dict[date
     return {day: counts.get(day, 0) for day in days}
 
 
-def _broken_down(table: Table, made: DataFrame) -> list[dict[str, str]]:
+def _breakdown(table: Table, made: DataFrame) -> Preview:
     if not table.breakdown:
         return []
     counted = made.groupBy(*table.breakdown).agg(F.count("*").alias("rows"))
-    return _shown(counted.orderBy(F.desc("rows"), *table.breakdown))
+    return _preview(counted.orderBy(F.desc("rows"), *table.breakdown))
 
 
 def _run(table: str, check: Check, rows: TableRows) -> Checked:
@@ -158,25 +153,25 @@ def _run(table: str, check: Check, rows: TableRows) -> Checked:
     )
     total, offending = counted.pop("looked_at"), counted.pop("offending")
     offends = looked_at.where(check.offends)
-    # In order, so that whichever engine looks shows the same ones.
-    shown = offends.orderBy(*offends.columns).limit(SAMPLE_ROWS)
-    samples = _shown(shown) if offending else []
-    told = check.told(rows).collect() if samples and check.told else []
+    # In order, so that every engine shows the same ones.
+    first = offends.orderBy(*offends.columns).limit(SAMPLE_ROWS)
+    samples = _preview(first) if offending else []
+    reasons = check.reason(rows).collect() if samples and check.reason else []
     return Checked(
-        table,
-        check.name,
-        offending <= check.max_share * total,
-        check.severity,
-        offending,
-        total,
-        samples,
-        counted,
-        "".join(row["told"] for row in told),
-        check.blocking,
+        table=table,
+        check=check.name,
+        passed=offending <= check.max_share * total,
+        severity=check.severity,
+        offending=offending,
+        looked_at=total,
+        samples=samples,
+        facts=counted,
+        reason="".join(row["reason"] for row in reasons),
+        blocking=check.blocking,
     )
 
 
-def _shown(rows: DataFrame) -> list[dict[str, str]]:
+def _preview(rows: DataFrame) -> Preview:
     """The rows as text, long cells cut."""
     printable = rows.select(
         *(

@@ -19,6 +19,7 @@ from sqlalchemy import URL, Engine, create_engine
 from pinterest_platform import environment, local_aws, processes
 from pinterest_platform.commands.console import as_table, wide_console
 from pinterest_platform.commands.run import materialise
+from pinterest_platform.defs.staleness import stale
 from pinterest_platform.emulator.seeding import seed_database
 from pinterest_platform.emulator.sending import Sent, emulate
 from pinterest_platform.engines.engine import engine_of
@@ -77,7 +78,7 @@ def _demo(settings: Settings, console: Console) -> None:
         _timed("materialise, in Dagster", stages, console),
         instance_of(settings) as instance,
     ):
-        days = runs.stale(settings, instance).days or [datetime.now(UTC).date()]
+        days = stale(settings, instance).days or [datetime.now(UTC).date()]
         if not materialise(instance, runs.selected(None), days, console):
             raise PlatformError("the demo's run failed: its errors are above, or in `pinterest ui`")
     with _timed("read the results", stages, console):
@@ -168,7 +169,11 @@ def _show_results(settings: Settings, console: Console) -> None:
     with engine_of(settings) as engine:
         for table in OUTPUTS:
             order = ", ".join(table.column_names)
-            answer = query(engine, f"SELECT * FROM {table.full_name} ORDER BY {order}")
+            answer = query(
+                engine.session,
+                engine.places.lake,
+                f"SELECT * FROM {table.full_name} ORDER BY {order}",
+            )
             more = answer.num_rows - SHOWN_ROWS
             rows = "1 row" if answer.num_rows == 1 else f"{answer.num_rows:,} rows"
             console.print(f"[bold]{table.full_name}[/] ({rows})")

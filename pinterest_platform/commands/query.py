@@ -35,7 +35,7 @@ def command(sql: str, form: str) -> None:
     """
     settings = load()
     with engine_of(settings) as engine:
-        answer = query(engine, sql)
+        answer = query(engine.session, engine.places.lake, sql)
     if form == "table":
         wide_console().print(as_table(answer))
     else:

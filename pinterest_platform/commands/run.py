@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from pinterest_platform.commands.console import wide_console
 from pinterest_platform.commands.output import visible
+from pinterest_platform.defs.staleness import stale
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.runs import terminal as runs
 from pinterest_platform.runs.instance import instance_of
@@ -34,7 +35,7 @@ def command(
     with instance_of(settings) as instance:
         if any(map(runs.is_daily, assets)):
             if days is None:
-                found = runs.stale(settings, instance)
+                found = stale(settings, instance)
                 days = found.days
                 if not days and not (selection is None and found.analytics):
                     console.print("Nothing new has arrived, and every table is up to date.")

@@ -1,17 +1,19 @@
 """How tables become assets: specs, checks and events, all derived from the tables' contracts."""
 
-import fcntl
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
+from filelock import FileLock
 
-from pinterest_platform.build.request import Checked, Made, NotMade, Outcome, Request, told
+from pinterest_platform.build.outcomes import Checked, Materialized, Outcome, Skipped, summary
+from pinterest_platform.build.request import Request
+from pinterest_platform.defs.jobs import PROCESS_TAG
+from pinterest_platform.defs.partitions import DAILY
 from pinterest_platform.defs.resources import EngineResource
 from pinterest_platform.errors import PlatformError, RemoteError
-from pinterest_platform.runs.launcher import PROCESS_TAG
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Table
 
@@ -28,8 +30,8 @@ FRESHNESS = dg.FreshnessPolicy.time_window(
 RETRIES = 3
 RETRY_SECONDS = 120
 
-# The metadata of a raw table that say how far it was filled; the sensors read them.
-REACHED = "reached"
+# The metadata of a raw table with the JSON of its watermark; see ``staleness``.
+WATERMARK = "watermark"
 
 Event = dg.MaterializeResult[None] | dg.AssetCheckResult
 
@@ -42,6 +44,45 @@ def asset_key(table: str) -> dg.AssetKey:
 def table_name(key: dg.AssetKey) -> str:
     """The asset raw/pin -> 'raw.pin'."""
     return ".".join(key.path)
+
+
+def layer(
+    name: str,
+    tables: Iterable[Table],
+    description: str,
+    *,
+    deps: Mapping[str, Sequence[dg.AssetKey]] | None = None,
+    automation: dg.AutomationCondition[dg.AssetKey] | None = None,
+) -> dg.AssetsDefinition:
+    """The step that makes the tables of a layer: an asset of each, with its checks.
+
+    Args:
+        name: of the step, and of the pool that keeps two runs from writing its tables at once.
+        tables: all daily, or none.
+        description: for the UI.
+        deps: external assets that a table is made from, by its full name.
+        automation: when the tables are made without a request.
+    """
+    tables = tuple(tables)
+    daily = all(table.daily for table in tables)
+
+    @dg.multi_asset(
+        name=name,
+        description=description,
+        specs=[
+            spec.replace_attributes(automation_condition=automation) for spec in specs(tables, deps)
+        ],
+        check_specs=check_specs(tables),
+        partitions_def=DAILY if daily else None,
+        # A run over a range of days makes all of them, and what is not daily, once.
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        can_subset=True,
+        pool=name,
+    )
+    def step(context: dg.AssetExecutionContext, engine: EngineResource) -> Iterator[Event]:
+        yield from materialise(context, engine)
+
+    return step
 
 
 def specs(
@@ -100,17 +141,17 @@ def materialise(context: dg.AssetExecutionContext, engine: EngineResource) -> It
     try:
         for outcome in _alone(context, engine.build(context, request)):
             match outcome:
-                case Made():
-                    context.log.info(told(outcome))
-                    yield _materialised(context, outcome, engine.lake)
+                case Materialized():
+                    context.log.info(summary(outcome))
+                    yield _materialised(context, outcome, engine.places["lake"])
                 case Checked():
                     if not outcome.passed:
-                        context.log.warning(told(outcome))
+                        context.log.warning(summary(outcome))
                     if outcome.stops:
-                        failures.append(told(outcome))
+                        failures.append(summary(outcome))
                     yield _checked(outcome)
-                case NotMade():
-                    failures.append(told(outcome))
+                case Skipped():
+                    failures.append(summary(outcome))
     except PlatformError as error:
         failure = dg.Failure(str(error), metadata=_remote(error), allow_retries=False)
         failure.__cause__ = error
@@ -133,8 +174,7 @@ def _alone(context: dg.AssetExecutionContext, outcomes: Iterator[Outcome]) -> It
     """
     lock = Path(context.instance.storage_directory()) / f"{context.op_def.name}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with FileLock(lock):
         yield from outcomes
 
 
@@ -153,7 +193,7 @@ def _somebody_waits(context: dg.AssetExecutionContext) -> bool:
 
 
 def _materialised(
-    context: dg.AssetExecutionContext, made: Made, lake: str
+    context: dg.AssetExecutionContext, made: Materialized, lake: str
 ) -> dg.MaterializeResult[None]:
     table = TABLES[made.table]
     metadata: dict[str, dg.MetadataValue | int | float] = {
@@ -166,16 +206,15 @@ def _materialised(
         "seconds": round(made.seconds, 3),
         **made.facts,
     }
-    if made.reached:
-        metadata[REACHED] = dg.MetadataValue.json(dict(made.reached))
+    if made.watermark:
+        metadata[WATERMARK] = dg.MetadataValue.json(made.watermark)
     if made.breakdown:
         metadata["breakdown"] = _as_table(made.breakdown, tuple(made.breakdown[0]))
     key = asset_key(made.table)
     for day, rows in made.rows.items():
-        if day is not None:
-            context.add_asset_metadata(
-                {"dagster/partition_row_count": rows}, key, partition_key=day.isoformat()
-            )
+        context.add_asset_metadata(
+            {"dagster/partition_row_count": rows}, key, partition_key=day.isoformat()
+        )
     return dg.MaterializeResult(key, metadata=metadata)
 
 
@@ -193,7 +232,7 @@ def _checked(checked: Checked) -> dg.AssetCheckResult:
         check_name=checked.check,
         passed=checked.passed,
         severity=severities[checked.severity],
-        description=checked.told or f"{checked.offending:,} of {checked.looked_at:,} rows offend.",
+        description=checked.description,
         metadata=metadata,
     )
 

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import dagster as dg
 from pydantic import PrivateAttr
 from typing_extensions import override
 
-from pinterest_platform.build.request import Outcome, Places, Request
+from pinterest_platform.build.outcomes import Outcome
+from pinterest_platform.build.request import Request
 from pinterest_platform.engines.databricks.messages import Access
 from pinterest_platform.engines.engine import Engine
-from pinterest_platform.places import places_of
+from pinterest_platform.engines.registry import engine_type, places_of
+from pinterest_platform.places import Places
 from pinterest_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,13 +44,8 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Builds tables where and with what the settings say; one engine session serves a whole run."""
 
     name: str
-    lake: str
-    landing: str
-    topics: dict[str, str]
-    start_date: str
-    parameters: dict[str, list[int]]
-    streams: dict[str, str]
-    region: str
+    # ``Places`` as JSON.
+    places: dict[str, Any]
     # Where the engine connect finds its server. It may hold a token, so that what Dagster shows is
     # the name of the environment variable.
     remote: str
@@ -60,16 +56,9 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The engine that the settings ask for."""
-        places = places_of(settings)
         return cls(
             name=settings.engine,
-            lake=places.lake,
-            landing=places.landing,
-            topics=places.topics,
-            start_date=places.start_date.isoformat(),
-            parameters={name: list(value) for name, value in places.parameters.items()},
-            streams=places.streams,
-            region=places.region,
+            places=places_of(settings).to_json(),
             remote=dg.EnvVar("PINTEREST_SPARK_REMOTE") if settings.spark_remote else "",
             databricks=DatabricksConfig.of(settings),
         )
@@ -77,16 +66,8 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     @override
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
-        places = Places(
-            self.lake,
-            self.landing,
-            self.topics,
-            date.fromisoformat(self.start_date),
-            self.parameters,
-            self.streams,
-            self.region,
-        )
-        if self.name == "databricks":
+        places = Places.from_json(self.places)
+        if engine_type(self.name).open is None:
             self._engine = self._on_databricks(places)
             yield self
             return
@@ -95,7 +76,7 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             yield self
 
     def build(self, context: dg.AssetExecutionContext, request: Request) -> Iterator[Outcome]:
-        """Make tables and run checks; see ``engines.build``."""
+        """Make tables and run checks; see ``build.tables.build``."""
         if isinstance(self._engine, Engine):
             return self._engine.build(request)
         return self._engine.build(context, request)

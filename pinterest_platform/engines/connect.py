@@ -1,20 +1,23 @@
 """The engine ``connect``: any Spark Connect server, Apache Spark or Sail, on any host."""
 
+import os
 import socket
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from pyspark.errors import PySparkException, PySparkValueError
 from pyspark.sql import SparkSession
 
+from pinterest_platform.engines.registry import EngineType
 from pinterest_platform.engines.sail import closing, quiet_client
-from pinterest_platform.engines.session import configure, kept_open, opened
+from pinterest_platform.engines.session import configure, is_on_this_machine, kept_open, opened
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.folders import temporary_folder
+from pinterest_platform.folders import is_folder, is_plain
 from pinterest_platform.lake.faults import first_line
-from pinterest_platform.lake.spool import SPOOL
 from pinterest_platform.network import has_proxy, is_this_machine
+from pinterest_platform.places import Places
 
 # The default port of a Spark Connect URL (pyspark, DefaultChannelBuilder).
 _PORT = 15002
@@ -24,12 +27,11 @@ _CONNECT_SECONDS = 10
 
 
 @contextmanager
-def connect_session(remote: str, lake: str) -> Iterator[SparkSession]:
-    """Open a session on a server; the session ends with the block, the server keeps running.
+def connect_session(remote: str) -> Iterator[SparkSession]:
+    """Open a session on a server; it ends with the block, the server does not.
 
     Args:
-        remote: ``sc://host:port``, followed by the server's parameters, if any: ``/;token=...``.
-        lake: the lake's folder or ``s3://`` URL, which the server must reach, too.
+        remote: ``sc://host:port``, with what the server asks for behind it: ``/;token=...``.
 
     Raises:
         PlatformError: the server is unreachable or does not answer; names host and port only.
@@ -63,16 +65,28 @@ def connect_session(remote: str, lake: str) -> Iterator[SparkSession]:
             stack.enter_context(closing(spark))
             configure(spark)
             stack.enter_context(kept_open(spark))
-            if _is_sail(spark):
-                spark.conf.set(SPOOL, stack.enter_context(_spool(remote, lake)))
         except PySparkException as error:
             raise unusable(first_line(error)) from None
         yield spark
 
 
-def is_on_this_machine(remote: str) -> bool:
-    """Whether a server's URL names this machine."""
-    return is_this_machine(urlsplit(remote).hostname or "")
+def _prepared(places: Places, remote: str) -> Places:
+    if not remote:
+        raise PlatformError(
+            "the engine connect needs a server: set PINTEREST_SPARK_REMOTE to sc://host:port"
+        )
+    if is_on_this_machine(remote):
+        # The server may have been started without the run's credentials. One on another machine
+        # has a role of its own, and gets no keys.
+        aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+        return replace(places, environment=aws)
+    for place in (places.lake, places.landing):
+        if is_folder(place) and not is_plain(place):
+            raise PlatformError(
+                f"the folder {place} cannot be handed to a server on another machine: "
+                "give it a name of letters, digits and _ . - = + @ , only"
+            )
+    return places
 
 
 def _is_sail(spark: SparkSession) -> bool:
@@ -81,8 +95,9 @@ def _is_sail(spark: SparkSession) -> bool:
     return not str(version).startswith(spark.version)
 
 
-def _spool(remote: str, lake: str) -> AbstractContextManager[str]:
-    """A folder or URL that both this process and the server reach."""
-    if is_on_this_machine(remote):
-        return temporary_folder()
-    return nullcontext(f"{lake}/_spool")
+ENGINE = EngineType(
+    name="connect",
+    open=lambda _, remote: connect_session(remote),
+    prepare=_prepared,
+    needs_spool=_is_sail,
+)

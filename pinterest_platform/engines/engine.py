@@ -1,26 +1,26 @@
-"""The engines that work in a session of this process, and the one thing that an engine does."""
+"""The engine of a session in this process, and the one thing that an engine does."""
 
-import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Self
 
 from pyspark.sql import SparkSession
 
-from pinterest_platform.build.request import Outcome, Places, Request
+from pinterest_platform.build.outcomes import Outcome
+from pinterest_platform.build.request import Request
 from pinterest_platform.build.tables import build
-from pinterest_platform.engines.connect import connect_session, is_on_this_machine
-from pinterest_platform.engines.sail import sail_session
-from pinterest_platform.engines.spark import spark_session
+from pinterest_platform.engines.java import require_java
+from pinterest_platform.engines.registry import EngineType, engine_type, places_of
+from pinterest_platform.engines.session import is_on_this_machine
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.folders import is_folder, is_plain
-from pinterest_platform.places import places_of
+from pinterest_platform.folders import temporary_folder
+from pinterest_platform.lake.spool import SPOOL
+from pinterest_platform.places import Places
 from pinterest_platform.settings import Settings
 
 
 def engine_of(settings: Settings) -> "Engine":
-    """The engine that the settings ask for, when it works in a session of this process.
+    """The engine of the settings, if it works in a session of this process.
 
     Raises:
         PlatformError: it does not.
@@ -38,33 +38,18 @@ class Engine:
     ...     for outcome in engine.build(request): ...
 
     Raises:
-        PlatformError: the engine has no session here; or, when it is needed, no session can be had.
+        PlatformError: there is no such engine, or it has no session here; or, at its first use, the
+            session cannot be opened.
     """
 
     def __init__(self, name: str, places: Places, remote: str = "") -> None:
-        if name == "databricks":
+        self.type = engine_type(name)
+        if self.type.open is None:
             raise PlatformError(
-                "the tables of the engine databricks are in Unity Catalog, which only Databricks "
+                f"the tables of the engine {name} are in Unity Catalog, which only Databricks "
                 "reads: name the days of a run (--day, --from, --to), and query in its SQL editor"
             )
-        if name == "connect" and not remote:
-            raise PlatformError(
-                "the engine connect needs a server: set PINTEREST_SPARK_REMOTE to sc://host:port"
-            )
-        if name == "connect" and not is_on_this_machine(remote):
-            for place in (places.lake, places.landing):
-                if is_folder(place) and not is_plain(place):
-                    raise PlatformError(
-                        f"the folder {place} cannot be handed to a server on another machine: "
-                        "give it a name of letters, digits and _ . - = + @ , only"
-                    )
-        if name == "connect" and is_on_this_machine(remote):
-            # A server that runs share was started before anybody knew what a run is let in by; one
-            # on another machine has its own role, and gets nobody's keys.
-            aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-            places = replace(places, environment=aws)
-        self.places = places
-        self.name = name
+        self.places = self.type.prepare(places, remote)
         self._remote = remote
         self._stack = ExitStack()
         self._session: SparkSession | None = None
@@ -81,19 +66,23 @@ class Engine:
     def session(self) -> SparkSession:
         """The engine's Spark session."""
         if self._session is None:
-            self._session = self._stack.enter_context(self._open())
+            self._session = self._stack.enter_context(opened(self.type, self.places, self._remote))
         return self._session
 
     def build(self, request: Request) -> Iterator[Outcome]:
-        """Make tables and run checks; see ``build.build``."""
+        """Make tables and run checks; see ``build.tables.build``."""
         return build(self.session, self.places, request)
 
-    def _open(self) -> AbstractContextManager[SparkSession]:
-        match self.name:
-            case "spark":
-                # Landing objects are read by Python data sources, which bring their own client.
-                return spark_session(on_s3=self.places.lake.startswith("s3://"))
-            case "connect":
-                return connect_session(self._remote, self.places.lake)
-            case _:
-                return sail_session()
+
+@contextmanager
+def opened(engine: EngineType, places: Places, remote: str = "") -> Iterator[SparkSession]:
+    """A session of an engine, with a spool if the engine needs one; it ends with the block."""
+    assert engine.open is not None, engine.name  # noqa: S101 - Engine refuses the others
+    if engine.needs_java:
+        require_java(engine.name)
+    with engine.open(places, remote) as spark, ExitStack() as stack:
+        if engine.needs_spool(spark):
+            near = not remote or is_on_this_machine(remote)
+            spool = temporary_folder() if near else nullcontext(f"{places.lake}/_spool")
+            spark.conf.set(SPOOL, stack.enter_context(spool))
+        yield spark

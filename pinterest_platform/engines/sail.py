@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from pysail.spark import SparkConnectServer
 from pyspark.sql import SparkSession
 
+from pinterest_platform.engines.registry import EngineType
 from pinterest_platform.engines.session import kept_open, opened
 from pinterest_platform.environment import set_defaults
-from pinterest_platform.folders import temporary_folder
-from pinterest_platform.lake.spool import SPOOL
 
 # Closing takes milliseconds.
 CLOSE_SECONDS = 5
@@ -26,9 +25,8 @@ def sail_session() -> Iterator[SparkSession]:
     try:
         host, port = server.listening_address
         spark = opened(f"sc://{host}:{port}")
-        with closing(spark), kept_open(spark), temporary_folder() as spool:
+        with closing(spark), kept_open(spark):
             spark.conf.set("spark.sql.session.timeZone", "UTC")
-            spark.conf.set(SPOOL, spool)
             yield spark
     finally:
         server.stop()
@@ -59,3 +57,11 @@ def closing(spark: SparkSession) -> Iterator[None]:
         thread = threading.Thread(target=spark.stop, daemon=True)
         thread.start()
         thread.join(CLOSE_SECONDS)
+
+
+ENGINE = EngineType(
+    name="sail",
+    open=lambda *_: sail_session(),
+    # Sail 0.7.2 reads the source of a MERGE twice.
+    needs_spool=lambda _: True,
+)

@@ -5,12 +5,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar, cast
+from urllib.parse import urlsplit
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from pinterest_platform.environment import reach_this_machine_directly, set_defaults, set_variables
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.network import is_this_machine
 
 UTC = {"spark.sql.session.timeZone": "UTC"}
 
@@ -130,6 +132,11 @@ def kept_open(spark: SparkSession) -> Iterator[None]:
         over.set()
         # The last ping takes milliseconds if the server is alive.
         pulse.join(_CLOSE_SECONDS)
+
+
+def is_on_this_machine(remote: str) -> bool:
+    """Whether a server's URL names this machine."""
+    return is_this_machine(urlsplit(remote).hostname or "")
 
 
 def configure(spark: SparkSession) -> None:

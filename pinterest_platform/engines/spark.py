@@ -2,14 +2,10 @@
 
 import logging
 import os
-import re
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
@@ -17,6 +13,7 @@ from pyspark.errors import PySparkException
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
+from pinterest_platform.engines.registry import EngineType
 from pinterest_platform.engines.session import PLANNING, TIMESTAMPS, UTC
 from pinterest_platform.environment import set_defaults, without
 from pinterest_platform.errors import PlatformError
@@ -27,11 +24,7 @@ DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
 # pyspark 4.2 bundles Hadoop 3.5.0. hadoop-aws pulls in the whole AWS SDK, 700 MB.
 S3A = "org.apache.hadoop:hadoop-aws:3.5.0"
 
-# The oldest Java version that Spark 4 supports.
-JAVA = 17
-
-# A million posts need about 2 GiB; the rest of the memory is for Python workers and other
-# processes.
+# A million posts need about 2 GiB; the rest of the machine is for the Python workers and others.
 MOST_DRIVER_GIB = 8
 
 # These variables make PySpark act as a Spark Connect client. PySpark sets them with its first
@@ -47,10 +40,9 @@ def spark_session(on_s3: bool) -> Iterator[SparkSession]:
         on_s3: whether the session reads or writes ``s3://``, which needs further jars.
 
     Raises:
-        PlatformError: there is no supported Java, or Maven Central is unreachable.
+        PlatformError: Spark cannot start, or its jars cannot be downloaded.
     """
-    _require_java()
-    # 2 s of imports that other engines do not need.
+    # 2 s of imports that no other engine needs.
     from dagster_pyspark import LazyPySparkResource  # noqa: PLC0415
 
     # The error contains the logged text, too.
@@ -137,27 +129,6 @@ def _driver_gib() -> int:
     return max(1, min(MOST_DRIVER_GIB, pages // 2**30 // 3))
 
 
-def _require_java() -> None:
-    home = os.environ.get("JAVA_HOME")
-    java = str(Path(home, "bin", "java")) if home else shutil.which("java")
-    what = f"the engine spark needs Java {JAVA} or newer"
-    to_do = (
-        f"install it (Debian: apt-get install openjdk-{JAVA}-jre-headless) or set JAVA_HOME, or "
-        "choose another engine with PINTEREST_ENGINE"
-    )
-    if java is None:
-        raise PlatformError(f"{what}, and there is no java on the PATH: {to_do}")
-    try:
-        asked = subprocess.run([java, "-version"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        raise PlatformError(f"{what}, and {java} cannot be run: {to_do}") from None
-    # Examples: 'openjdk version "17.0.15" 2025-04-15'; up to Java 8, "1.8.0_412".
-    found = re.search(r'version "(?:1\.)?(\d+)', asked.stderr + asked.stdout)
-    if found is None or int(found[1]) < JAVA:
-        version = found[1] if found else "of an unknown version"
-        raise PlatformError(f"{what}, and {java} is Java {version}: {to_do}")
-
-
 def _not_started(coordinates: str, said: IO[bytes], error: Exception) -> PlatformError:
     """The error for a failed start, with the cause from the launcher's output, if any."""
     said.seek(0)
@@ -189,3 +160,11 @@ def _standard_error_to(file: IO[bytes]) -> Iterator[None]:
         sys.stderr.flush()
         os.dup2(before, 2)
         os.close(before)
+
+
+ENGINE = EngineType(
+    name="spark",
+    # Landing objects are read by Python data sources, which bring their own S3 client.
+    open=lambda places, _: spark_session(on_s3=places.lake.startswith("s3://")),
+    needs_java=True,
+)

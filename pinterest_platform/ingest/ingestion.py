@@ -1,18 +1,19 @@
 """Brings what has arrived into the raw tables, whichever the channel."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
+from typing import Any
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pinterest_platform.build.request import Places, Reached
 from pinterest_platform.errors import PlatformError, StreamError
-from pinterest_platform.ingest.kinesis import pending as streams
+from pinterest_platform.ingest.kinesis import pending as kinesis
 from pinterest_platform.ingest.landing import pending as landing
 from pinterest_platform.ingest.landing.source import BrokenObjectError
 from pinterest_platform.lake.delta import Lake
+from pinterest_platform.places import Places
 from pinterest_platform.tables import raw
 from pinterest_platform.tables.contract import Table
 
@@ -22,20 +23,24 @@ _SAID_BY_SOURCES = tuple(f"{error.__name__}: " for error in (BrokenObjectError, 
 
 def ingest(
     spark: SparkSession, lake: Lake, places: Places, table: Table, days: Sequence[date]
-) -> tuple[dict[str, int], Reached]:
+) -> tuple[dict[str, int], dict[str, Any]]:
     """Add what has arrived on ``days`` and is not in the table yet.
 
     Returns:
-        Facts about what was found, and how far the table then goes; see ``request.Made``.
+        Facts about what was found, and the JSON of the table's watermark.
 
     Raises:
         PlatformError: the landing place or Kinesis cannot be read; or an object is broken.
     """
-    find = streams.find if table in raw.STREAM.values() else landing.find
-    found = find(spark, lake, places, table, days)
-    read = found.rows
-    if read is None:
-        return found.facts, found.reached()
+    channel = kinesis if table in raw.STREAM.values() else landing
+    found = channel.find(spark, lake, places, table, days)
+    if found.rows is not None:
+        _add(lake, table, days, found.rows)
+    watermark = found.watermark()
+    return found.facts, {} if watermark is None else watermark.to_json()
+
+
+def _add(lake: Lake, table: Table, days: Sequence[date], read: Callable[[], DataFrame]) -> None:
     ingested_at = datetime.now(UTC)
 
     def arrived() -> DataFrame:
@@ -49,7 +54,6 @@ def ingest(
         lake.add(table, arrived, days)
     except PySparkException as error:
         raise _said_by_source(error) or error from None
-    return found.facts, found.reached()
 
 
 def days_arrived(lake: Lake, places: Places, table: Table) -> set[date]:
@@ -59,7 +63,7 @@ def days_arrived(lake: Lake, places: Places, table: Table) -> set[date]:
         PlatformError: as ``ingest``; or something arrived on a day that cannot be one.
     """
     if table in raw.STREAM.values():
-        return streams.days_arrived(lake, places, table)
+        return kinesis.days_arrived(lake, places, table)
     return {arrival.day for arrival in landing.pending(lake, places, table)}
 
 

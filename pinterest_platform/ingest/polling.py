@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 # After this time a tick sends no further requests, then waits for pending ones until they are late.
 # A tick must end within 30 s; the remaining seconds are a margin for a busy instance.
@@ -35,6 +35,33 @@ class Arrivals:
             self.days | other.days,
             max(self.newest, other.newest),
         )
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """The channel cannot have arrivals, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What one look at a channel found.
+
+    Args:
+        arrivals: of each kind that has new ones.
+        cursor: the text of the cursor past them.
+        is_covered: whether a raw table with this watermark (its JSON) has ingested what was found
+            of a kind.
+        counted: what ``Arrivals.count`` counts, in one word.
+        looked_at: the places and what they hold, for the reason to request nothing.
+    """
+
+    arrivals: Mapping[str, Arrivals]
+    cursor: str
+    is_covered: Callable[[str, Mapping[str, Any]], bool]
+    counted: str
+    looked_at: str
 
 
 def at_once(

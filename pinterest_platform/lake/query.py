@@ -5,8 +5,8 @@ from contextlib import suppress
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
 
-from pinterest_platform.engines.engine import Engine
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.lake.delta import Lake
 from pinterest_platform.lake.faults import first_line
@@ -14,8 +14,13 @@ from pinterest_platform.lake.sql import parsed
 from pinterest_platform.tables.catalog import TABLES
 
 
-def query(engine: Engine, sql: str) -> pa.Table:
-    """The result of a query over tables such as ``raw.pin`` and ``analytics.posts``.
+def query(spark: SparkSession, root: str, sql: str) -> pa.Table:
+    """The answer to a query over tables such as ``raw.pin`` and ``analytics.posts``.
+
+    Args:
+        spark: the session that runs it.
+        root: of the lake, see ``Lake``.
+        sql: one SELECT.
 
     Raises:
         PlatformError: the SQL is not a query, fails, or names a table that does not exist yet.
@@ -23,19 +28,18 @@ def query(engine: Engine, sql: str) -> pa.Table:
     asked = parsed(sql, TABLES)
     # Apache Spark would substitute environment variables such as ${env:HOME}, even within strings.
     with suppress(PySparkException):
-        engine.session.conf.set("spark.sql.variable.substitute", "false")
-    lake = Lake(engine.session, engine.places.lake)
+        spark.conf.set("spark.sql.variable.substitute", "false")
+    lake = Lake(spark, root)
     for schema, name in asked.tables:
         table = TABLES[f"{schema}.{name}".lower()]
         if not lake.exists(table):
             raise PlatformError(
-                f"there is no {table.full_name} in the lake {engine.places.lake} yet: "
-                "`pinterest run`"
+                f"there is no {table.full_name} in the lake {root} yet: `pinterest run`"
             )
         # Spelled as in the query: not every engine matches names case-insensitively.
         lake.register(table, schema, name)
     try:
-        return engine.session.sql(asked.sql).toArrow()
+        return spark.sql(asked.sql).toArrow()
     except (PySparkException, Py4JJavaError) as error:
         # No tables to check: registering them has just read their logs.
         raise lake.fault(error, ()) or PlatformError(

@@ -11,10 +11,11 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from filelock import FileLock
 from sqlalchemy.exc import DatabaseError
 
+from pinterest_platform.defs.jobs import PROCESS_TAG
 from pinterest_platform.environment import set_variables
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.folders import plain_path
-from pinterest_platform.runs.launcher import PROCESS_TAG, is_alive
+from pinterest_platform.runs.launcher import is_alive
 from pinterest_platform.settings import Settings
 
 # Dagster's configuration errors go on to list all valid options.

@@ -17,8 +17,7 @@ from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionRes
 from dagster._serdes import deserialize_value
 from typing_extensions import override
 
-# The process of a run that was started in a terminal: "<host>:<pid>".
-PROCESS_TAG = "pinterest/process"
+from pinterest_platform.defs.jobs import PROCESS_TAG
 
 # A code server answers at once; a busy one is polled again in 15 s.
 _PATIENCE_SECONDS = 5

@@ -8,35 +8,25 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
-from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus
+from dagster import DagsterEventType, DagsterInstance
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 from dagster_shared.error import SerializableErrorInfo
-from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
-from pyspark.errors import PySparkException
-from pyspark.sql import functions as F
 
-from pinterest_platform.build.tables import TableRows
 from pinterest_platform.definitions import defs
-from pinterest_platform.defs.layers import asset_key, table_name
-from pinterest_platform.defs.partitions import days_of, tags_of
-from pinterest_platform.defs.ticks import JOB
-from pinterest_platform.engines.engine import engine_of
+from pinterest_platform.defs.jobs import JOB, PROCESS_TAG
+from pinterest_platform.defs.layers import table_name
+from pinterest_platform.defs.partitions import tags_of
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.ingest.ingestion import days_arrived
 from pinterest_platform.ingest.landing.arrivals import misplaced
-from pinterest_platform.lake.delta import Lake
 from pinterest_platform.object_store import open_store
 from pinterest_platform.runs.instance import end_killed_runs
-from pinterest_platform.runs.launcher import PROCESS_TAG
 from pinterest_platform.settings import Settings
-from pinterest_platform.tables.catalog import TABLES, in_schema
-from pinterest_platform.tables.cleaned.backlog import days_behind
-from pinterest_platform.tables.contract import Table
+from pinterest_platform.tables.catalog import TABLES
 
 # A run that waits for a killed run's tables continues within this time.
 _LOOK_SECONDS = 5
@@ -51,41 +41,6 @@ class RunResult:
     failures: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Stale:
-    """The stale days, ascending, and whether the analytics are stale, regardless of the days."""
-
-    days: list[date]
-    analytics: bool
-
-
-def stale(settings: Settings, instance: DagsterInstance) -> Stale:
-    """The stale data, which a run without explicit days materialises.
-
-    A day is stale if data that arrived on it is missing from the raw tables, if raw rows of it are
-    missing from the cleaned tables, or if a run of it did not succeed and no later run materialised
-    that run's assets. The analytics are stale if a cleaned table is newer than one of them, or if
-    one has lost rows, a file or all of its data since its last materialization.
-
-    Raises:
-        PlatformError: a source or the lake cannot be read.
-    """
-    with engine_of(settings) as engine:
-        places = engine.places
-        lake = Lake(engine.session, places.lake)
-        with lake.explaining("what is new cannot be found out"):
-            arrived = {
-                day for table in in_schema("raw") for day in days_arrived(lake, places, table)
-            }
-            behind = {row["day"] for row in days_behind(TableRows(lake, ())).collect()}
-        analytics = _analytics_are_old(instance) or any(
-            _has_lost_rows(lake, instance, table) for table in in_schema("analytics")
-        )
-    today = datetime.now(UTC).date()
-    days = sorted(day for day in arrived | behind | _unfinished_days(instance) if day <= today)
-    return Stale(days, analytics)
-
-
 def misplaced_objects(settings: Settings) -> str | None:
     """A hint for the user if no topic has an object and a sink writes elsewhere; else None.
 
@@ -96,30 +51,6 @@ def misplaced_objects(settings: Settings) -> str | None:
     if not place.startswith("s3://") and not Path(place).exists():
         return None
     return misplaced(open_store(place), settings.topics.values(), place)
-
-
-def _analytics_are_old(instance: DagsterInstance) -> bool:
-    cleaned = [max(_made(instance, table).values(), default=-1) for table in _keys("cleaned")]
-    analytics = [_last_made(instance, table) for table in _keys("analytics")]
-    return max(cleaned) > min(analytics)
-
-
-def _has_lost_rows(lake: Lake, instance: DagsterInstance, table: Table) -> bool:
-    """Whether the row count differs from the last materialization's, or the table is unreadable."""
-    event = instance.get_latest_materialization_event(asset_key(table.full_name))
-    made = event.asset_materialization if event else None
-    if made is None:
-        return False
-    if not lake.exists(table):
-        return True
-    # The condition forces the engine to open the files; it answers a bare count from the log.
-    rows = lake.read(table).where(F.col(table.key[0]).isNotNull())
-    try:
-        return bool(rows.count() != made.metadata["dagster/row_count"].value)
-    except (PySparkException, Py4JJavaError) as error:
-        if lake.fault(error):
-            return True
-        raise
 
 
 def run(
@@ -241,39 +172,6 @@ def _ending_killed_runs(instance: DagsterInstance) -> Iterator[None]:
     finally:
         over.set()
         watch.join()
-
-
-def _unfinished_days(instance: DagsterInstance) -> set[date]:
-    """The days of unsuccessful runs whose assets no later run materialised."""
-    made: dict[date, set[dg.AssetKey]] = {}
-    unfinished: set[date] = set()
-    everything = set(map(asset_key, TABLES))
-    for run in instance.get_runs():  # newest first
-        assets = set(run.asset_selection or everything)
-        for day in days_of(run):
-            later = made.setdefault(day, set())
-            if run.status == DagsterRunStatus.SUCCESS:
-                later |= assets
-            elif not assets <= later:
-                unfinished.add(day)
-    return unfinished
-
-
-def _keys(schema: str) -> list[dg.AssetKey]:
-    return [asset_key(table.full_name) for table in in_schema(schema)]
-
-
-def _made(instance: DagsterInstance, asset: dg.AssetKey) -> dict[str, int]:
-    """The event number of each partition's last materialization."""
-    return dict(
-        instance.get_latest_storage_id_by_partition(asset, DagsterEventType.ASSET_MATERIALIZATION)
-    )
-
-
-def _last_made(instance: DagsterInstance, asset: dg.AssetKey) -> int:
-    event = instance.get_latest_materialization_event(asset)
-    found = instance.fetch_materializations(asset, limit=1).records if event else []
-    return found[0].storage_id if found else -1
 
 
 def _reason(event: dg.DagsterEvent) -> str:

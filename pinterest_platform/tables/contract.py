@@ -45,10 +45,10 @@ class Column:
 class Check:
     """A data check: no row returned by ``over`` may meet the SQL condition ``offends``.
 
-    The check fails if more than ``max_share`` (0 to 1) of the rows offend. ``facts`` are further
-    SQL aggregates, by name, that explain the result; ``told``, called only after a failure, returns
-    a single row and column of text with the diagnosis. A failed error check blocks the downstream
-    tables if ``blocking``; a failed warning is only displayed.
+    The check fails when more than ``max_share`` (0 to 1) of the rows offend. ``facts`` are further
+    SQL aggregates, by name, that help to understand the outcome. ``reason``, called after a
+    failure, gives one row with one text that says what is wrong. A failed error stops what lies
+    below the table, unless it is not ``blocking``; a failed warning is shown.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Check:
     offends: str
     max_share: float = 0.0
     facts: Mapping[str, str] = field(default_factory=dict)
-    told: Callable[[Rows], DataFrame] | None = None
+    reason: Callable[[Rows], DataFrame] | None = None
     blocking: bool = True
 
 
@@ -154,7 +154,7 @@ def _not_empty(table: Table) -> Check:
         "warn",
         lambda rows: rows(table.full_name).agg(F.count("*").alias("rows")),
         "rows = 0",
-        told=lambda rows: _why_empty(table, rows),
+        reason=lambda rows: _why_empty(table, rows),
     )
 
 
@@ -186,5 +186,5 @@ def _why_empty(table: Table, rows: Rows) -> DataFrame:
     return (
         reduce(DataFrame.unionAll, whys)
         .agg(F.array_join(F.sort_array(F.collect_list("why")), "; ").alias("whys"))
-        .select(F.concat(F.lit("No row: "), "whys").alias("told"))
+        .select(F.concat(F.lit("No row: "), "whys").alias("reason"))
     )

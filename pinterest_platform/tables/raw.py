@@ -75,7 +75,7 @@ def _nothing_expired(table: str) -> Check:
         "error",
         lambda rows: rows.readings(table),
         "read_until < kept_from",
-        told=lambda rows: _expired(rows.readings(table)),
+        reason=lambda rows: _expired(rows.readings(table)),
         blocking=False,
     )
 
@@ -88,7 +88,7 @@ def _expired(readings: DataFrame) -> DataFrame:
             F.lit(" to "),
             F.max("kept_from").cast("string"),
             F.lit(" (UTC), if anything, had expired before it was read"),
-        ).alias("told")
+        ).alias("reason")
     )
 
 

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from pinterest_platform.build.request import Checked, Made, NotMade, Outcome, Places, Request
+from pinterest_platform.build.outcomes import Checked, Materialized, Outcome, Skipped
+from pinterest_platform.build.request import Request
 from pinterest_platform.build.tables import TableRows, build
+from pinterest_platform.kinds import KINDS
 from pinterest_platform.lake.delta import Lake
+from pinterest_platform.places import Places
 from pinterest_platform.tables.catalog import TABLES, in_schema
 from pinterest_platform.tables.cleaned.backlog import days_behind
 from pinterest_platform_tests.kinesis import TurnedKinesis, turned_kinesis
@@ -24,12 +27,12 @@ class Platform:
         self.landing = folder / "landing"
         self.landing.mkdir()
         self.places = Places(
-            str(folder / "lake"),
-            str(self.landing),
-            {kind: f"pinterest.{kind}" for kind in ("pin", "geo", "user")},
-            date(2026, 1, 1),
-            {"post_years": (2018, 2022), "joining_years": (2015, 2020)},
-            {kind: f"streaming-pinterest-{kind}" for kind in ("pin", "geo", "user")},
+            lake=str(folder / "lake"),
+            landing=str(self.landing),
+            topics={name: kind.topic("pinterest") for name, kind in KINDS.items()},
+            streams={name: kind.stream("pinterest") for name, kind in KINDS.items()},
+            start_date=date(2026, 1, 1),
+            parameters={"post_years": (2018, 2022), "joining_years": (2015, 2020)},
         )
         self.spark = spark
 
@@ -77,7 +80,7 @@ def failed(outcomes: Iterable[Outcome]) -> list[str]:
     return [
         f"{outcome.table}:{outcome.check}" if isinstance(outcome, Checked) else outcome.table
         for outcome in outcomes
-        if isinstance(outcome, NotMade) or (isinstance(outcome, Checked) and outcome.stops)
+        if isinstance(outcome, Skipped) or (isinstance(outcome, Checked) and outcome.stops)
     ]
 
 
@@ -90,10 +93,12 @@ def checked(outcomes: Iterable[Outcome], table: str, check: str) -> Checked:
     )
 
 
-def made(outcomes: Iterable[Outcome], table: str) -> Made:
+def made(outcomes: Iterable[Outcome], table: str) -> Materialized:
     """How a table was made."""
     return next(
-        outcome for outcome in outcomes if isinstance(outcome, Made) and outcome.table == table
+        outcome
+        for outcome in outcomes
+        if isinstance(outcome, Materialized) and outcome.table == table
     )
 
 

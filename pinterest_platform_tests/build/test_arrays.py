@@ -159,8 +159,8 @@ def test_what_arrives_behind_an_array_in_a_stream_is_read_from_behind_it(
     stream = kinesis.create(STREAM)
     stream.put(at(YESTERDAY, 1), [pin(1), pin(2)])
     outcomes = platform.build(["raw.pin_stream"], [YESTERDAY])
-    assert made(outcomes, "raw.pin_stream").reached["shard-0"] == str(10**55)
+    assert made(outcomes, "raw.pin_stream").watermark["shards"]["shard-0"] == str(10**55)
     stream.put(at(YESTERDAY, 2), [pin(3), pin(4)])
     outcomes = platform.build(["raw.pin_stream"], [YESTERDAY])
-    assert made(outcomes, "raw.pin_stream").reached["shard-0"] == str(10**55 + 1)
+    assert made(outcomes, "raw.pin_stream").watermark["shards"]["shard-0"] == str(10**55 + 1)
     assert len(keys(platform, "raw.pin_stream")) == 4

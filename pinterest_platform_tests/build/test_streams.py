@@ -229,7 +229,7 @@ def test_what_expired_before_it_was_read_fails_a_check_that_says_from_when_to_wh
     outcomes = platform.build([TABLE], days)
     expired = checked(outcomes, TABLE, "nothing_expired")
     assert (expired.passed, expired.stops) == (False, False)
-    said = re.findall(r"\d+-\d+-\d+ \d+:\d+:\d+\.\d+", expired.told)
+    said = re.findall(r"\d+-\d+-\d+ \d+:\d+:\d+\.\d+", expired.reason)
     read_until, kept_from = map(datetime.fromisoformat, said)
     assert read_until == read_at - timedelta(days=5)
     assert begun <= kept_from + stream.retention <= utc_now()

@@ -188,9 +188,9 @@ def test_a_lake_without_posts_is_no_error(platform: Platform) -> None:
     assert failed(outcomes) == []
     empty = checked(outcomes, "analytics.posts", "not_empty")
     assert (empty.passed, empty.severity) == (False, "warn")
-    assert "cleaned.pins is empty" in empty.told
+    assert "cleaned.pins is empty" in empty.reason
     below = checked(outcomes, "analytics.top_user_by_country", "not_empty")
-    assert below.told == "No row: analytics.posts is empty"
+    assert below.reason == "No row: analytics.posts is empty"
 
 
 def test_a_pin_that_comes_before_its_geolocation_is_no_error(platform: Platform) -> None:
@@ -200,9 +200,9 @@ def test_a_pin_that_comes_before_its_geolocation_is_no_error(platform: Platform)
     assert failed(outcomes) == []
     by_country = checked(outcomes, "analytics.category_counts_by_country", "not_empty")
     assert (by_country.passed, by_country.severity) == (False, "warn")
-    assert by_country.told == "No row: country is null in all 2 rows of analytics.posts"
+    assert by_country.reason == "No row: country is null in all 2 rows of analytics.posts"
     by_year = checked(outcomes, "analytics.top_category_by_year", "not_empty")
-    assert by_year.told == "No row: analytics.category_counts_by_year is empty"
+    assert by_year.reason == "No row: analytics.category_counts_by_year is empty"
 
 
 def test_posts_of_other_years_are_no_error(platform: Platform) -> None:
@@ -213,7 +213,7 @@ def test_posts_of_other_years_are_no_error(platform: Platform) -> None:
     outcomes = platform.all(DAY)
     assert failed(outcomes) == []
     by_year = checked(outcomes, "analytics.category_counts_by_year", "not_empty")
-    assert "of other years, in the 2 rows of analytics.posts" in by_year.told
+    assert "of other years, in the 2 rows of analytics.posts" in by_year.reason
 
 
 def test_only_new_objects_are_read(platform: Platform) -> None:

@@ -116,7 +116,7 @@ def test_an_arrival_before_the_first_partition_fails_the_run(pinterest: Pinteres
         ({"PINTEREST_ENGINE": "spark", "JAVA_HOME": "/nowhere"}, "needs Java 17 or newer"),
         (
             {"PINTEREST_ENGINE": "databricks"},
-            "Databricks cannot read the landing objects of a folder",
+            "the engine databricks cannot read landing objects in a folder",
         ),
     ],
 )

@@ -249,7 +249,7 @@ def test_a_backlog_that_takes_too_long_is_taken_in_pieces(
     for offset in range(5_000):
         s3.put(LandingKey(PIN, 0, offset), b"{}\n", NOW)
     s3.answer_seconds = 0.2
-    monkeypatch.setattr("pinterest_platform.defs.landing.sensors.BUDGET_SECONDS", 0.5)
+    monkeypatch.setattr("pinterest_platform.ingest.polling.BUDGET_SECONDS", 0.5)
     pieces = []
     while observed := counts(tick(), "objects"):
         pieces.append(observed["pin"])

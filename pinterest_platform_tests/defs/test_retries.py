@@ -9,8 +9,7 @@ import pytest
 
 from pinterest_platform.definitions import defs
 from pinterest_platform.defs import layers
-from pinterest_platform.runs.launcher import PROCESS_TAG
-from pinterest_platform.runs.terminal import JOB
+from pinterest_platform.defs.jobs import JOB, PROCESS_TAG
 from pinterest_platform_tests.lake.tampering import double_a_row
 from pinterest_platform_tests.landing import land_posts
 

@@ -138,7 +138,7 @@ def test_a_backlog_that_takes_too_long_is_taken_in_pieces(
 ) -> None:
     """A shard gives 2 MB a second; here are 2.4 MB, 400 bytes each."""
     kinesis.create(PIN).put(NOW, *([b"x" * 400] * 30_000))
-    monkeypatch.setattr("pinterest_platform.defs.streams.sensors.BUDGET_SECONDS", 0.5)
+    monkeypatch.setattr("pinterest_platform.ingest.polling.BUDGET_SECONDS", 0.5)
     pieces = []
     began = time.monotonic()
     while read := counts(tick(), "records"):

@@ -33,7 +33,7 @@ GZIP = b"\x1f\x8b\x08\x00"
 def refused(remote: str) -> str:
     """What is said of a server that cannot be used; soon, and without its token."""
     started = time.monotonic()
-    with pytest.raises(PlatformError) as raised, connect_session(remote, "lake"):
+    with pytest.raises(PlatformError) as raised, connect_session(remote):
         pass
     assert time.monotonic() - started < SOON_SECONDS
     assert TOKEN not in str(raised.value)
@@ -122,7 +122,7 @@ def overheard(url: str) -> Iterator[tuple[str, bytearray]]:
 def test_answers_are_not_compressed() -> None:
     """Of those that are, one of some hundred thousand cannot be read."""
     with sail_server() as url, overheard(url) as (way, heard):
-        with connect_session(way, "lake") as session:
+        with connect_session(way) as session:
             session.conf.get("spark.sql.session.timeZone")
             name = session.session_id.encode()
         assert name in heard
@@ -132,7 +132,7 @@ def test_answers_are_not_compressed() -> None:
 def test_a_session_ends_and_the_server_does_not() -> None:
     with sail_server() as url:
         for _ in range(2):
-            with connect_session(url, "lake") as session:
+            with connect_session(url) as session:
                 assert session.sql("SELECT 1").collect()[0][0] == 1
 
 
@@ -156,7 +156,7 @@ def test_a_query_that_outlasts_the_patience_of_the_server_ends_well(
         opened = (
             sail_session()
             if engine == "sail"
-            else connect_session(stack.enter_context(sail_server()), "lake")
+            else connect_session(stack.enter_context(sail_server()))
         )
         spark = stack.enter_context(opened)
         slow = functions.udf(as_slow_as(5), "long", useArrow=False)

@@ -5,6 +5,8 @@ from typing import Any
 import dagster as dg
 from typing_extensions import override
 
+from pinterest_platform.defs.staleness import is_older_than
+
 _Condition = dg.AutomationCondition
 
 
@@ -25,13 +27,7 @@ class OlderThanDeps(dg.AutomationCondition[dg.AssetKey]):
         self, context: dg.AutomationContext[dg.AssetKey]
     ) -> dg.AutomationResult[dg.AssetKey]:
         parents = context.asset_graph.get(context.key).parent_keys
-        records = context.asset_graph_view.instance.get_asset_records([context.key, *parents])
-        made = {
-            record.asset_entry.asset_key: record.asset_entry.last_materialization_storage_id or -1
-            for record in records
-        }
-        newest = max((made.get(parent, -1) for parent in parents), default=-1)
-        older = made.get(context.key, -1) < newest
+        older = is_older_than(context.asset_graph_view.instance, [context.key], parents)
         return dg.AutomationResult(
             context, context.candidate_subset if older else context.get_empty_subset()
         )

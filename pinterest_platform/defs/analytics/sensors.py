@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from pinterest_platform.defs.ticks import INTERVAL_SECONDS
+from pinterest_platform.defs.arrivals import INTERVAL_SECONDS
 
 analytics_up_to_date = dg.AutomationConditionSensorDefinition(
     "analytics_up_to_date",

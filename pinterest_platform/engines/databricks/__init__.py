@@ -1,1 +1,13 @@
 """The engine ``databricks``: a step becomes a run there, which calls the same ``build`` as here."""
+
+from pinterest_platform.engines.registry import EngineType
+
+ENGINE = EngineType(
+    name="databricks",
+    # Runs on Databricks build the tables: see ``engine.DatabricksEngine``.
+    open=None,
+    lake=lambda settings: (
+        f"unity://{settings.databricks_catalog}/{settings.databricks_schema_prefix}"
+    ),
+    local_landing=False,
+)

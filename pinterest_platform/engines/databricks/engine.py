@@ -17,18 +17,19 @@ from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service import jobs
 from requests import RequestException
 
-from pinterest_platform.build.request import Outcome, Places, Request
+from pinterest_platform.build.outcomes import Outcome, from_json
+from pinterest_platform.build.request import Request
 from pinterest_platform.engines.databricks.compute import Compute, submission
 from pinterest_platform.engines.databricks.messages import (
     END,
     ERROR,
     Access,
     extras_of,
-    outcome_of,
 )
 from pinterest_platform.engines.databricks.volume import RunFolder, Volume
 from pinterest_platform.engines.databricks.wheel import task_wheel
 from pinterest_platform.errors import PlatformError, RemoteError
+from pinterest_platform.places import Places
 
 # Runs take minutes, and a request for their state a tenth of a second.
 _POLL_SECONDS = 1.0
@@ -176,7 +177,7 @@ class _Run:
             elif ERROR in message:
                 self._error = message[ERROR]
             else:
-                yield outcome_of(message)
+                yield from_json(message)
 
     def _cancel(self, run_id: int) -> None:
         self._context.log.info("The step was interrupted: its run on Databricks is cancelled.")

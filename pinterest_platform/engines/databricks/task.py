@@ -19,14 +19,16 @@ from dagster_pipes import (
 )
 from pyspark.sql import SparkSession
 
-from pinterest_platform.build.request import Checked, Outcome, Places, Request, told
+from pinterest_platform.build.outcomes import Checked, Outcome, summary, to_json
+from pinterest_platform.build.request import Request
 from pinterest_platform.build.tables import build
 from pinterest_platform.engines.databricks.access import access_of, environment_of
-from pinterest_platform.engines.databricks.messages import END, ERROR, Access, asked_of, message_of
+from pinterest_platform.engines.databricks.messages import END, ERROR, Access, task_of
+from pinterest_platform.engines.registry import places_of
 from pinterest_platform.engines.session import configure
 from pinterest_platform.environment import set_variables
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.places import places_of
+from pinterest_platform.places import Places
 from pinterest_platform.settings import load
 from pinterest_platform.tables.catalog import TABLES
 
@@ -66,8 +68,8 @@ def _for_dagster(parameters: PipesParamsLoader) -> None:
         params_loader=parameters,
     ) as pipes:
         try:
-            for outcome in _built(*asked_of(pipes.extras)):
-                pipes.report_custom_message(message_of(outcome))
+            for outcome in _built(*task_of(pipes.extras)):
+                pipes.report_custom_message(to_json(outcome))
         except PlatformError as error:
             pipes.report_custom_message({ERROR: str(error)})
             raise
@@ -90,7 +92,7 @@ def _by_itself(arguments: list[str]) -> None:
     for outcome in _built(
         Request(tuple(TABLES), checks, days), places_of(settings), access_of(settings)
     ):
-        print(told(outcome), flush=True)
+        print(summary(outcome), flush=True)
         failed |= isinstance(outcome, Checked) and outcome.is_error
     if failed:
         raise SystemExit("a check of severity error failed: see above")

@@ -61,28 +61,6 @@ def write_cursor(cursor: Cursor) -> str:
     return json.dumps({"version": VERSION, "streams": streams}, separators=(",", ":"))
 
 
-def is_held(before: Cursor, seen: Cursor, stream: str, reached: Mapping[str, str]) -> bool:
-    """Whether a raw table that goes as far as ``reached`` has all that a tick has seen of a stream.
-
-    Args:
-        before: the cursor of the tick.
-        seen: the cursor past what it has seen.
-        stream: its name.
-        reached: by shard, the last sequence number; and the stream's creation time.
-    """
-    created_at = seen[stream].created_at
-    if reached.get("created_at") != created_at:
-        return False
-    known = before.get(stream, Seen(created_at))
-    same = known.shards if known.created_at == created_at else {}
-    # Of a shard that was closed meanwhile the last number is not known: it is not said to be held.
-    return all(
-        number is not None and int(number) <= int(reached.get(shard, "-1"))
-        for shard, number in seen[stream].shards.items()
-        if shard not in same or number != same[shard]
-    )
-
-
 @dataclass(frozen=True)
 class _Read:
     """How far a shard was read, as in Seen with "" for not at all, and what was new on the way."""
@@ -166,7 +144,7 @@ def _read(
     patience = max(0.0, deadline - time.monotonic())
     try:
         for page in pages(kinesis, stream, shard, start, patience=patience):
-            new = _news_of(page)
+            new = _arrivals_of(page)
             news = so_far.news + new if so_far.news and new else new or so_far.news
             so_far = _Read((page.position.after or "") if page.position else None, news)
             progress[stream, shard.id] = so_far
@@ -178,7 +156,7 @@ def _read(
             raise
 
 
-def _news_of(page: Page) -> Arrivals | None:
+def _arrivals_of(page: Page) -> Arrivals | None:
     if not page.records:
         return None
     return Arrivals(

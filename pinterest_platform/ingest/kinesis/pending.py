@@ -7,15 +7,17 @@ from datetime import UTC, date, datetime
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pinterest_platform.build.request import Found, Places, Reached
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.ingest.data_source import carrying
 from pinterest_platform.ingest.kinesis.client import Connection, is_configured
 from pinterest_platform.ingest.kinesis.shard_reads import days_with_new, shard_reads
 from pinterest_platform.ingest.kinesis.shards import Stream, describe
 from pinterest_platform.ingest.kinesis.source import FORMAT, KinesisSource, options
+from pinterest_platform.ingest.kinesis.watermark import StreamWatermark
+from pinterest_platform.ingest.new_records import NewRecords
 from pinterest_platform.ingest.rows import micros, moment
 from pinterest_platform.lake.delta import Lake, of_days
+from pinterest_platform.places import Places
 from pinterest_platform.tables import raw
 from pinterest_platform.tables.contract import Table
 
@@ -31,7 +33,7 @@ _KINDS = {table.full_name: kind for kind, table in raw.STREAM.items()}
 
 def find(
     spark: SparkSession, lake: Lake, places: Places, table: Table, days: Sequence[date]
-) -> Found:
+) -> NewRecords:
     """The records that arrived on ``days`` behind those that the table holds, up to now.
 
     Raises:
@@ -39,24 +41,26 @@ def find(
     """
     stream = _stream_of(places, table)
     if stream is None:
-        return Found({"shards": 0})
-    reached = _reached(_rows_of(lake, table, stream))
-    reads = shard_reads(stream, reached, sorted(days), datetime.now(UTC))
+        return NewRecords({"shards": 0}, lambda: None)
+    ingested = _last_numbers(_rows_of(lake, table, stream))
+    reads = shard_reads(stream, ingested, sorted(days), datetime.now(UTC))
     if not reads:
-        return Found({"shards": 0})
+        return NewRecords({"shards": 0}, lambda: None)
     spark.dataSource.register(carrying(KinesisSource, places.environment))
     asked = options(places.region, stream.name, reads)
 
-    def reached_now() -> Reached:
+    def watermark() -> StreamWatermark:
         numbers: dict[str, str] = {}
-        for (shard, _), number in _reached(of_days(_rows_of(lake, table, stream), days)).items():
+        for (shard, _), number in _last_numbers(
+            of_days(_rows_of(lake, table, stream), days)
+        ).items():
             numbers[shard] = max(number, numbers.get(shard, "0"), key=int)
-        return {**numbers, "created_at": stream.created_at.isoformat()}
+        return StreamWatermark(stream.created_at.isoformat(), numbers)
 
-    return Found(
+    return NewRecords(
         {"shards": len(reads)},
+        watermark,
         lambda: spark.read.format(FORMAT).options(**asked).load(),
-        reached_now,
     )
 
 
@@ -69,12 +73,12 @@ def days_arrived(lake: Lake, places: Places, table: Table) -> set[date]:
     stream = _stream_of(places, table)
     if stream is None:
         return set()
-    reached = _reached(_rows_of(lake, table, stream))
+    ingested = _last_numbers(_rows_of(lake, table, stream))
     kinesis = Connection(places.region or None, THREADS)
     now = datetime.now(UTC)
     with ThreadPoolExecutor(THREADS) as threads:
         found = threads.map(
-            lambda shard: days_with_new(kinesis, stream, shard, reached, now), stream.shards
+            lambda shard: days_with_new(kinesis, stream, shard, ingested, now), stream.shards
         )
         days = set[date]().union(*found)
     early = min(days, default=places.start_date)
@@ -135,7 +139,7 @@ def _rows_of(lake: Lake, table: Table, stream: Stream) -> DataFrame:
     )
 
 
-def _reached(rows: DataFrame) -> dict[tuple[str, date], str]:
+def _last_numbers(rows: DataFrame) -> dict[tuple[str, date], str]:
     """The largest sequence number of each shard and day."""
     number = F.split("offset_or_sequence_number", ":")[0]
     largest = rows.groupBy("partition_or_shard", "day").agg(

@@ -1,4 +1,4 @@
-"""From where to where the shards of a stream are to be read, day by day, given what is held."""
+"""From where to where the shards of a stream are to be read, day by day, given what is ingested."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class ShardRead:
 
 
 def shard_reads(
-    stream: Stream, reached: Mapping[tuple[str, date], str], days: Sequence[date], now: datetime
+    stream: Stream, ingested: Mapping[tuple[str, date], str], days: Sequence[date], now: datetime
 ) -> list[ShardRead]:
     """How the days of a stream are read: a task for each shard that can have records of them.
 
@@ -41,7 +41,7 @@ def shard_reads(
 
     Args:
         stream: the stream as it is now.
-        reached: the largest sequence number that is held of a shard (id) and day.
+        ingested: the largest sequence number ingested of a shard (id) and day.
         days: UTC dates of arrival, ascending.
         now: days that begin later, or whose records have all expired, are not read.
     """
@@ -49,7 +49,7 @@ def shard_reads(
     readable = [
         day for day in days if oldest < midnight(day + timedelta(days=1)) and midnight(day) <= now
     ]
-    reads = [ShardRead(shard, tuple(_spans(shard, reached, readable))) for shard in stream.shards]
+    reads = [ShardRead(shard, tuple(_spans(shard, ingested, readable))) for shard in stream.shards]
     return [read for read in reads if read.spans]
 
 
@@ -62,7 +62,7 @@ def days_with_new(
     kinesis: Connection,
     stream: Stream,
     shard: Shard,
-    reached: Mapping[tuple[str, date], str],
+    ingested: Mapping[tuple[str, date], str],
     now: datetime,
 ) -> set[date]:
     """The days of a shard that have a record behind what is held of that day.
@@ -75,7 +75,7 @@ def days_with_new(
     found: set[date] = set()
     day = _oldest(stream, now).date()
     while day <= now.date():
-        arrived = _first_arrival(kinesis, stream.name, shard, _start(shard, reached, day), day)
+        arrived = _first_arrival(kinesis, stream.name, shard, _start(shard, ingested, day), day)
         if arrived is None:
             break
         if arrived == day:
@@ -101,19 +101,19 @@ def _oldest(stream: Stream, now: datetime) -> datetime:
     return max(stream.created_at, now - stream.retention) - DISORDER
 
 
-def _start(shard: Shard, reached: Mapping[tuple[str, date], str], day: date) -> Position:
+def _start(shard: Shard, ingested: Mapping[tuple[str, date], str], day: date) -> Position:
     """Where the records of a day that are not held begin."""
-    after = reached.get((shard.id, day))
+    after = ingested.get((shard.id, day))
     return Position(after, None if after else midnight(day) - DISORDER)
 
 
 def _spans(
-    shard: Shard, reached: Mapping[tuple[str, date], str], days: Sequence[date]
+    shard: Shard, ingested: Mapping[tuple[str, date], str], days: Sequence[date]
 ) -> Iterator[Span]:
     span: Span | None = None
     for day in days:
         first, until = midnight(day), midnight(day + timedelta(days=1))
-        start = _start(shard, reached, day)
+        start = _start(shard, ingested, day)
         # Days of which nothing is held are read in one go.
         if span and span.start.at and start.at and span.until == first:
             span = Span(span.start, span.first, until)

@@ -72,24 +72,16 @@ def write_cursor(cursor: Cursor) -> str:
     return json.dumps({"version": VERSION, "seen": seen}, separators=(",", ":"))
 
 
-def is_held(before: Cursor, seen: Cursor, topic: str, reached: Mapping[str, list[int]]) -> bool:
-    """Whether a raw table that goes as far as ``reached`` has all that a tick has seen of a topic.
-
-    Args:
-        before: the cursor of the tick.
-        seen: the cursor past what it has seen.
-        topic: its name.
-        reached: by partition, the last object: its offset and its arrival.
-    """
-    return all(
-        last.offset <= offset and last.newest <= arrived_at
-        for key, last in seen.items()
-        if key[0] == topic and last != before.get(key)
-        for offset, arrived_at in [reached.get(str(key[1]), (-1, -1))]
-    )
+def moved(cursor: Cursor, seen: Cursor, topic: str) -> dict[int, Seen]:
+    """The partitions of a topic of which a tick has seen more than the one before."""
+    return {
+        partition: last
+        for (name, partition), last in seen.items()
+        if name == topic and last != cursor.get((name, partition))
+    }
 
 
-def news_of(arrivals: Iterable[Arrival]) -> Arrivals | None:
+def arrivals_of(arrivals: Iterable[Arrival]) -> Arrivals | None:
     """What objects amount to; None for no objects."""
     listed = list(arrivals)
     if not listed:

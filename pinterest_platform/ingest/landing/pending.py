@@ -8,7 +8,6 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
 
-from pinterest_platform.build.request import Found, Places
 from pinterest_platform.ingest.data_source import carrying
 from pinterest_platform.ingest.kinesis.client import is_configured
 from pinterest_platform.ingest.landing.arrivals import (
@@ -21,15 +20,18 @@ from pinterest_platform.ingest.landing.arrivals import (
 )
 from pinterest_platform.ingest.landing.layout import LandingKey
 from pinterest_platform.ingest.landing.source import FORMAT, LandingSource, options
+from pinterest_platform.ingest.landing.watermark import LandingWatermark
+from pinterest_platform.ingest.new_records import NewRecords
 from pinterest_platform.ingest.rows import micros, moment
 from pinterest_platform.lake.delta import Lake
 from pinterest_platform.object_store import Store, open_store
+from pinterest_platform.places import Places
 from pinterest_platform.tables.contract import Table
 
 
 def find(
     spark: SparkSession, lake: Lake, places: Places, table: Table, days: Sequence[date]
-) -> Found:
+) -> NewRecords:
     """The landing objects of ``days`` that the table does not hold.
 
     Raises:
@@ -38,15 +40,18 @@ def find(
     held, arrivals = _looked_at(lake, places, table)
     todo = [arrival for arrival in arrivals if arrival.day in days]
     facts = {"new_objects": len(todo), "new_objects_of_other_days": len(arrivals) - len(todo)}
-    last = {str(partition): _last(runs[-1]) for partition, runs in held.items()}
+    last = {partition: _last(runs[-1]) for partition, runs in held.items()}
     for arrival in todo:
-        mine = [arrival.key.offset, micros(arrival.arrived_at)]
-        last[str(arrival.key.partition)] = max(mine, last.get(str(arrival.key.partition), mine))
+        mine = (arrival.key.offset, micros(arrival.arrived_at))
+        last[arrival.key.partition] = max(mine, last.get(arrival.key.partition, mine))
+    watermark = LandingWatermark(last)
     if not todo:
-        return Found(facts, reached=lambda: last)
+        return NewRecords(facts, lambda: watermark)
     spark.dataSource.register(carrying(LandingSource, places.environment))
     asked = options(places.landing, todo)
-    return Found(facts, lambda: spark.read.format(FORMAT).options(**asked).load(), lambda: last)
+    return NewRecords(
+        facts, lambda: watermark, lambda: spark.read.format(FORMAT).options(**asked).load()
+    )
 
 
 def pending(lake: Lake, places: Places, table: Table) -> list[Arrival]:
@@ -75,9 +80,9 @@ def _looked_at(
     return held, arrivals
 
 
-def _last(run: Held) -> list[int]:
+def _last(run: Held) -> tuple[int, int]:
     """The object that a run of offsets ends in: its first offset, and its arrival in us."""
-    return [LandingKey.parse(run.last_key).offset, micros(run.last_arrived_at)]
+    return LandingKey.parse(run.last_key).offset, micros(run.last_arrived_at)
 
 
 def _held(rows: DataFrame, store: Store, topic: str, place: str) -> dict[int, list[Held]]:

@@ -11,8 +11,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from pyspark.sql import SparkSession
 
-from pinterest_platform.build.request import Places
 from pinterest_platform.engines.engine import Engine
+from pinterest_platform.places import Places
 
 # From nothing, Apache Spark makes all tables in two minutes; a busy machine may take much longer.
 DEADLINE_SECONDS = 600

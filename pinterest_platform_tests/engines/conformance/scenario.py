@@ -8,9 +8,12 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from pinterest_platform.build.request import Checked, Made, Outcome, Places, Request
+from pinterest_platform.build.outcomes import Checked, Materialized, Outcome
+from pinterest_platform.build.request import Request
 from pinterest_platform.build.tables import build
+from pinterest_platform.kinds import KINDS
 from pinterest_platform.lake.delta import Lake, of_days
+from pinterest_platform.places import Places
 from pinterest_platform.tables.catalog import TABLES, in_schema
 from pinterest_platform_tests.engines.conformance.engine_process import (
     DEADLINE_SECONDS,
@@ -73,13 +76,13 @@ class Site:
 
     def places(self, lake: Path, landing: Path) -> Places:
         return Places(
-            str(lake),
-            str(landing),
-            {kind: f"pinterest.{kind}" for kind in ("pin", "geo", "user")},
-            date(2026, 1, 1),
-            {"post_years": (2018, 2022), "joining_years": (2015, 2020)},
-            {kind: f"streaming-pinterest-{kind}" for kind in ("pin", "geo", "user")},
-            self.aws["AWS_REGION"],
+            lake=str(lake),
+            landing=str(landing),
+            topics={name: kind.topic("pinterest") for name, kind in KINDS.items()},
+            streams={name: kind.stream("pinterest") for name, kind in KINDS.items()},
+            start_date=date(2026, 1, 1),
+            parameters={"post_years": (2018, 2022), "joining_years": (2015, 2020)},
+            region=self.aws["AWS_REGION"],
         )
 
 
@@ -104,7 +107,7 @@ class Played:
     after_continuing: Rows
     after_again: Rows
     after_at_once: Rows
-    continued: dict[str, Made]
+    continued: dict[str, Materialized]
     spoilt: dict[tuple[str, str], Checked]
     emptied: dict[tuple[str, str], Checked]
 
@@ -144,7 +147,7 @@ def play(under: Under, site: Site, home: Path, sail: EngineProcess) -> Played:
             after_continuing,
             after_again,
             {name: rows_of(other, TABLES[name]) for name in AT_ONCE},
-            {outcome.table: outcome for outcome in continued if isinstance(outcome, Made)},
+            {outcome.table: outcome for outcome in continued if isinstance(outcome, Materialized)},
             engine(checked, site.places(site.spoilt, site.first), list(TABLES)),
             engine(
                 checked,
@@ -198,7 +201,7 @@ def checked(
 
 
 def _comparable(outcome: Outcome) -> Outcome:
-    if not isinstance(outcome, Made):
+    if not isinstance(outcome, Materialized):
         return outcome
     preview = [
         {name: cell for name, cell in row.items() if name != "ingested_at"}

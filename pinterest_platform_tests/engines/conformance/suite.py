@@ -70,7 +70,7 @@ class Conformance:
         assert found == reference.emptied[table, "not_empty"]
         assert not found.passed
         assert not found.stops
-        assert "No row: " in found.told
+        assert "No row: " in found.reason
 
     @every_table
     def test_what_another_engine_made_is_continued(

@@ -5,55 +5,85 @@ from datetime import date
 
 import pytest
 
-from pinterest_platform.build.request import Checked, Made, NotMade, Outcome, Places, Request
+from pinterest_platform.build.outcomes import (
+    Checked,
+    Materialized,
+    Outcome,
+    Skipped,
+    from_json,
+    to_json,
+)
+from pinterest_platform.build.request import Request
 from pinterest_platform.engines.databricks.messages import (
     Access,
-    asked_of,
     extras_of,
-    message_of,
-    outcome_of,
+    task_of,
 )
+from pinterest_platform.places import Places
 
 DAY, NEXT = date(2026, 3, 4), date(2026, 3, 5)
 PLACES = Places(
-    "unity://main/",
-    "s3://posts",
-    {"pin": "pinterest.pin"},
-    DAY,
-    {"post_years": [2018, 2022]},
-    {"pin": "streaming-pinterest-pin"},
-    "eu-west-1",
+    lake="unity://main/",
+    landing="s3://posts",
+    topics={"pin": "pinterest.pin"},
+    streams={"pin": "streaming-pinterest-pin"},
+    start_date=DAY,
+    parameters={"post_years": [2018, 2022]},
+    region="eu-west-1",
 )
 
 
 @pytest.mark.parametrize(
     "outcome",
     [
-        Made(
-            "raw.pin",
-            {DAY: 3, date(2026, 3, 5): 0},
-            3,
-            [{"value": "🙂"}],
-            0.5,
-            reached={"0": [1, 2]},
+        Materialized(
+            table="raw.pin",
+            rows={DAY: 3, NEXT: 0},
+            total_rows=3,
+            preview=[{"value": "🙂"}],
+            seconds=0.5,
+            watermark={"0": [1, 2]},
         ),
-        Made("analytics.posts", {None: 7}, 7, [], 1.25, [{"channel": "batch", "rows": "7"}]),
-        Checked("raw.pin", "unique_key", False, "error", 1, 3, [{"key": "a"}], {"n": 1}, "told"),
-        NotMade("cleaned.pins", "raw.pin:unique_key"),
+        Materialized(
+            table="analytics.posts",
+            rows={},
+            total_rows=7,
+            preview=[],
+            seconds=1.25,
+            breakdown=[{"channel": "batch", "rows": "7"}],
+        ),
+        Checked(
+            table="raw.pin",
+            check="unique_key",
+            passed=False,
+            severity="error",
+            offending=1,
+            looked_at=3,
+            samples=[{"key": "a"}],
+            facts={"n": 1},
+            reason="a row is there twice",
+        ),
+        Skipped("cleaned.pins", "raw.pin:unique_key"),
     ],
 )
 def test_an_outcome_comes_back_as_it_was(outcome: Outcome) -> None:
-    assert outcome_of(json.loads(json.dumps(message_of(outcome)))) == outcome
+    assert from_json(json.loads(json.dumps(to_json(outcome)))) == outcome
 
 
 def test_a_request_arrives_as_it_was_made() -> None:
     request = Request(("raw.pin",), (("raw.pin", "unique_key"),), (DAY,))
     access = Access("kinesis-reader")
     sent = json.dumps(extras_of(request, PLACES, access))
-    assert asked_of(json.loads(sent)) == (request, PLACES, access)
+    assert task_of(json.loads(sent)) == (request, PLACES, access)
 
 
 def test_credentials_stay_where_they_are() -> None:
-    places = Places("l", "s3://posts", {}, DAY, environment={"AWS_SECRET_ACCESS_KEY": "geheim"})
+    places = Places(
+        lake="l",
+        landing="s3://posts",
+        topics={},
+        start_date=DAY,
+        environment={"AWS_SECRET_ACCESS_KEY": "geheim"},
+    )
     assert "geheim" not in json.dumps(extras_of(Request((), ()), places, Access()))
     assert "geheim" not in repr(places)

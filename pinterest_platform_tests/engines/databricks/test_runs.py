@@ -15,9 +15,8 @@ from dagster._core.storage.tags import (
 )
 
 from pinterest_platform.definitions import defs
-from pinterest_platform.defs.ticks import JOB
+from pinterest_platform.defs.jobs import JOB, PROCESS_TAG
 from pinterest_platform.runs import instance as dagster_instance
-from pinterest_platform.runs.launcher import PROCESS_TAG
 from pinterest_platform.settings import load
 from pinterest_platform_tests.databricks.conftest import result_of
 from pinterest_platform_tests.databricks.workspace import DEADLINE_SECONDS

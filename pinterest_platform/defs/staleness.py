@@ -1,0 +1,168 @@
+"""What is stale: the one answer for sensors, schedule, automation condition and terminal."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+from pyspark.errors import PySparkException
+from pyspark.sql import functions as F
+
+from pinterest_platform.build.tables import TableRows
+from pinterest_platform.defs.jobs import JOB
+from pinterest_platform.defs.layers import WATERMARK, asset_key
+from pinterest_platform.defs.partitions import days_of
+from pinterest_platform.engines.engine import engine_of
+from pinterest_platform.ingest.ingestion import days_arrived
+from pinterest_platform.lake.delta import Lake
+from pinterest_platform.settings import Settings
+from pinterest_platform.tables.catalog import TABLES, in_schema
+from pinterest_platform.tables.cleaned.backlog import days_behind
+from pinterest_platform.tables.contract import Table
+
+_ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+
+
+@dataclass(frozen=True)
+class Stale:
+    """What is to be made: days, ascending, and whether the analytics are, whatever the days."""
+
+    days: list[date]
+    analytics: bool
+
+
+def stale(settings: Settings, instance: dg.DagsterInstance) -> Stale:
+    """What a run without days has to make.
+
+    A day is stale when something that arrived on it is not in the raw tables, when raw rows of it
+    are not in the cleaned ones, or when a run of it did not succeed and no later one made what it
+    should have. The analytics are when a cleaned table was made after one of them, or when one has
+    lost rows, a file or all since Dagster saw it made.
+
+    Raises:
+        PlatformError: a place cannot be read.
+    """
+    with engine_of(settings) as engine:
+        places = engine.places
+        lake = Lake(engine.session, places.lake)
+        with lake.explaining("what is new cannot be found out"):
+            arrived = {
+                day for table in in_schema("raw") for day in days_arrived(lake, places, table)
+            }
+            behind = {row["day"] for row in days_behind(TableRows(lake, ())).collect()}
+        analytics = analytics_are_stale(instance) or any(
+            _has_lost_rows(lake, instance, table) for table in in_schema("analytics")
+        )
+    today = datetime.now(UTC).date()
+    days = sorted(day for day in arrived | behind | _unfinished_days(instance) if day <= today)
+    return Stale(days, analytics)
+
+
+def day_to_close(now: datetime) -> date:
+    """The day that ended last: its last arrivals may have come after its last run."""
+    return (now - timedelta(days=1)).date()
+
+
+def last_made(
+    instance: dg.DagsterInstance, keys: Collection[dg.AssetKey]
+) -> dict[dg.AssetKey, int]:
+    """The event number of each asset's last materialization, of whatever partition; -1 for none."""
+    records = instance.get_asset_records(list(keys))
+    made = {
+        record.asset_entry.asset_key: record.asset_entry.last_materialization_storage_id or -1
+        for record in records
+    }
+    return {key: made.get(key, -1) for key in keys}
+
+
+def is_older_than(
+    instance: dg.DagsterInstance, keys: Collection[dg.AssetKey], parents: Collection[dg.AssetKey]
+) -> bool:
+    """Whether one of the assets was made before one of the parents was made last."""
+    made = last_made(instance, [*keys, *parents])
+    newest = max((made[parent] for parent in parents), default=-1)
+    return any(made[key] < newest for key in keys)
+
+
+def analytics_are_stale(instance: dg.DagsterInstance) -> bool:
+    """Whether a cleaned table was made after one of the analytics."""
+    return is_older_than(instance, _keys("analytics"), _keys("cleaned"))
+
+
+def ingested_watermarks(
+    instance: dg.DagsterInstance, table: Table, days: Collection[date]
+) -> Iterator[Mapping[str, Any]]:
+    """The watermark's JSON of a raw table's last materialization for each of the days.
+
+    It is empty unless that run also made everything below the table.
+    """
+    for day in days:
+        of_day = dg.AssetRecordsFilter(
+            asset_key(table.full_name), asset_partitions=[day.isoformat()]
+        )
+        made = instance.fetch_materializations(of_day, limit=1).records
+        materialisation = made[0].asset_materialization if made else None
+        found = materialisation.metadata.get(WATERMARK) if materialisation else None
+        if isinstance(found, dg.JsonMetadataValue) and _was_whole(instance, made[0].run_id):
+            yield dict(found.value or {})
+        else:
+            yield {}
+
+
+def _was_whole(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether a run made every table and succeeded."""
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.status != dg.DagsterRunStatus.SUCCESS or run.job_name != JOB:
+        return False
+    return not run.asset_selection or run.asset_selection >= set(map(asset_key, TABLES))
+
+
+def unfinished_run(instance: dg.DagsterInstance, days: Collection[date]) -> dg.DagsterRun | None:
+    """A queued or running run of one of the days, if there is one."""
+    unfinished = dg.RunsFilter(
+        statuses=[each for each in dg.DagsterRunStatus if each not in _ENDED]
+    )
+    return next(
+        (run for run in instance.get_runs(unfinished) if not set(days).isdisjoint(days_of(run))),
+        None,
+    )
+
+
+def _has_lost_rows(lake: Lake, instance: dg.DagsterInstance, table: Table) -> bool:
+    """Whether the table's row count differs from its last materialization, or it cannot be read."""
+    event = instance.get_latest_materialization_event(asset_key(table.full_name))
+    made = event.asset_materialization if event else None
+    if made is None:
+        return False
+    if not lake.exists(table):
+        return True
+    # The condition makes the engine open the files; a bare count is answered by the log.
+    rows = lake.read(table).where(F.col(table.key[0]).isNotNull())
+    try:
+        return bool(rows.count() != made.metadata["dagster/row_count"].value)
+    except (PySparkException, Py4JJavaError) as error:
+        if lake.fault(error):
+            return True
+        raise
+
+
+def _unfinished_days(instance: dg.DagsterInstance) -> set[date]:
+    """The days of runs that did not succeed and that no later runs made up for."""
+    made: dict[date, set[dg.AssetKey]] = {}
+    unfinished: set[date] = set()
+    everything = set(map(asset_key, TABLES))
+    for run in instance.get_runs():  # newest first
+        assets = set(run.asset_selection or everything)
+        for day in days_of(run):
+            later = made.setdefault(day, set())
+            if run.status == dg.DagsterRunStatus.SUCCESS:
+                later |= assets
+            elif not assets <= later:
+                unfinished.add(day)
+    return unfinished
+
+
+def _keys(schema: str) -> list[dg.AssetKey]:
+    return [asset_key(table.full_name) for table in in_schema(schema)]
