@@ -8,7 +8,6 @@ import dagster as dg
 import pinterest_platform.defs
 from pinterest_platform.defs.resources import EngineResource
 from pinterest_platform.environment import forget_users_of_endpoints, reach_this_machine_directly
-from pinterest_platform.executor import in_process_executor
 from pinterest_platform.settings import load
 
 
@@ -22,7 +21,7 @@ def defs() -> dg.Definitions:
         dg.Definitions(
             resources={"engine": EngineResource.of(load())},
             # A step is an engine session's work; a process for each would start an engine each.
-            executor=in_process_executor,
+            executor=dg.in_process_executor,
         ),
     )
 

@@ -1,5 +1,7 @@
 """Errors with messages for the user."""
 
+import re
+
 from pinterest_platform.network import without_users
 
 
@@ -14,6 +16,17 @@ class PlatformError(Exception):
         super().__init__(without_users(message))
 
 
+class ConfigurationError(PlatformError):
+    """A setting, a permission or a file is wrong: only a person can change that."""
+
+
+class OutageError(PlatformError):
+    """The network, a server or a lock fails or is busy: a later try may succeed.
+
+    Steps are tried again after this error and no other.
+    """
+
+
 class StreamError(PlatformError):
     """An error response about streams: ``{"__type": type, "message": message}`` with ``status``.
 
@@ -25,6 +38,10 @@ class StreamError(PlatformError):
         self.status = status
         self.type = type
         self.message = message
+
+
+class StreamOutageError(StreamError, OutageError):
+    """Kinesis throttles, does not answer, or cannot be reached."""
 
 
 class RemoteError(PlatformError):
@@ -41,4 +58,33 @@ class Unavailable(PlatformError):
 
 
 class LandingUnavailable(Unavailable):
-    """The landing place cannot be read or written: no record of the request is acknowledged."""
+    """The landing place could not be read or written: nothing of the request is acknowledged."""
+
+
+class RemoteOutageError(RemoteError, OutageError):
+    """Work on another system failed because that system did."""
+
+
+# How HTTP clients, gRPC, the AWS SDKs and Java name what passes by itself.
+_OUTAGE = re.compile(
+    "connection (refused|reset|error|closed)|connect error|error sending request|broken pipe"
+    "|timed? ?out|timeout|dns error|name resolution|unknownhost|no route to host"
+    "|slow ?down|throttl|too many requests|service ?unavailable|internal ?server ?error"
+    r"|statuscode\.unavailable|deadline_exceeded|\b50[0234]\b",
+    re.IGNORECASE,
+)
+
+
+def is_outage(text: str) -> bool:
+    """Whether the text of a library's error names an outage."""
+    return _OUTAGE.search(text) is not None
+
+
+def error_for(text: str) -> type[PlatformError]:
+    """The class for an error that a library gave this text: an outage, or else a configuration."""
+    return OutageError if is_outage(text) else ConfigurationError
+
+
+def first_line(error: object) -> str:
+    """The first line of an error's text: libraries put the cause there, and traces below."""
+    return str(error).strip().split("\n", 1)[0]

@@ -6,7 +6,7 @@ from pathlib import Path
 from obstore.store import LocalStore, S3Store
 
 from pinterest_platform.environment import reach_this_machine_directly
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import ConfigurationError
 
 Store = LocalStore | S3Store
 
@@ -38,15 +38,15 @@ def open_store(url: str, *, create: bool = False, patience: timedelta = S3_PATIE
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise PlatformError(
+            raise ConfigurationError(
                 f"the landing folder {folder} cannot be made ({error.strerror}): "
                 "set PINTEREST_LANDING"
             ) from None
     if not folder.exists():
-        raise PlatformError(
+        raise ConfigurationError(
             f"the landing folder {folder} does not exist: post something through the gateway, "
             "or set PINTEREST_LANDING"
         )
     if not folder.is_dir():
-        raise PlatformError(f"the landing place {folder} is a file: set PINTEREST_LANDING")
+        raise ConfigurationError(f"the landing place {folder} is a file: set PINTEREST_LANDING")
     return LocalStore(folder)

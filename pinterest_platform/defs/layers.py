@@ -6,14 +6,14 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from pinterest_platform.build.outcomes import Checked, Materialized, Outcome, Skipped, summary
 from pinterest_platform.build.request import Request
 from pinterest_platform.defs.jobs import PROCESS_TAG
 from pinterest_platform.defs.partitions import DAILY
 from pinterest_platform.defs.resources import EngineResource
-from pinterest_platform.errors import PlatformError, RemoteError
+from pinterest_platform.errors import OutageError, PlatformError, RemoteError
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Table
 
@@ -29,6 +29,9 @@ FRESHNESS = dg.FreshnessPolicy.time_window(
 # RetryPolicy: Dagster applies one to a step that somebody interrupted, too.
 RETRIES = 3
 RETRY_SECONDS = 120
+
+WAITING = "Waiting for another run to finish with the tables of this step."
+LOCK_POLL_SECONDS = 0.5
 
 # The metadata of a raw table with the JSON of its watermark; see ``staleness``.
 WATERMARK = "watermark"
@@ -124,9 +127,9 @@ def materialise(context: dg.AssetExecutionContext, engine: EngineResource) -> It
     """Make what is selected of a layer and say what happened.
 
     Raises:
-        dagster.RetryRequested: something was out of reach or broke.
-        dagster.Failure: something failed a check of severity error; or something could not be made
-        in a run that was started in a terminal, where somebody waits.
+        dagster.RetryRequested: after an outage, except in a run of a terminal, where a person
+            waits.
+        dagster.Failure: a check of severity error failed, or a table cannot be made.
     """
     checks = tuple(
         (table_name(key.asset_key), key.name) for key in context.selected_asset_check_keys
@@ -155,27 +158,31 @@ def materialise(context: dg.AssetExecutionContext, engine: EngineResource) -> It
     except PlatformError as error:
         failure = dg.Failure(str(error), metadata=_remote(error), allow_retries=False)
         failure.__cause__ = error
-        if _somebody_waits(context):
-            raise failure from error
-        raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from failure
-    except Exception as error:
-        if _somebody_waits(context):
-            raise
-        raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from error
+        if isinstance(error, OutageError) and not _somebody_waits(context):
+            raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from failure
+        raise failure from error
     if failures:
         raise dg.Failure("; ".join(failures), allow_retries=False)
 
 
 def _alone(context: dg.AssetExecutionContext, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
-    """The outcomes, while no other process on this machine works on the tables of the step.
+    """The outcomes, while no other process on this machine writes the tables of the step.
 
-    The step's pool says so, but Dagster's SQLite storage, which knows no row locks, gives a pool's
-    one slot to two steps that ask for it in the same instant.
+    Pools keep queued runs apart. This lock also keeps runs of a terminal apart, which skip the
+    queue; the operating system frees it with a killed process.
     """
-    lock = Path(context.instance.storage_directory()) / f"{context.op_def.name}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
+    path = Path(context.instance.storage_directory()) / f"{context.op_def.name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        context.log.info(WAITING)
+        lock.acquire(poll_interval=LOCK_POLL_SECONDS)
+    try:
         yield from outcomes
+    finally:
+        lock.release()
 
 
 def _remote(error: PlatformError) -> dict[str, dg.MetadataValue]:

@@ -13,9 +13,8 @@ from pyspark.sql import SparkSession
 from pinterest_platform.engines.registry import EngineType
 from pinterest_platform.engines.sail import closing, quiet_client
 from pinterest_platform.engines.session import configure, is_on_this_machine, kept_open, opened
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import ConfigurationError, OutageError, PlatformError, first_line
 from pinterest_platform.folders import is_folder, is_plain
-from pinterest_platform.lake.faults import first_line
 from pinterest_platform.network import has_proxy, is_this_machine
 from pinterest_platform.places import Places
 
@@ -39,8 +38,8 @@ def connect_session(remote: str) -> Iterator[SparkSession]:
     quiet_client()
     address = urlsplit(remote)
 
-    def unusable(reason: str) -> PlatformError:
-        return PlatformError(
+    def unusable(reason: str, error: type[PlatformError] = OutageError) -> PlatformError:
+        return error(
             f"the Spark Connect server at {address.netloc.rpartition('@')[2]} cannot be used "
             f"({reason}): start it, or correct PINTEREST_SPARK_REMOTE"
         )
@@ -55,8 +54,10 @@ def connect_session(remote: str) -> Iterator[SparkSession]:
         try:
             spark = opened(remote)
         except PySparkValueError:
-            # PySpark's message quotes the parameters, possibly a token.
-            raise unusable("what stands behind the port is not /;name=value;name=value") from None
+            # PySpark's words repeat what stands there, a token it may be.
+            raise unusable(
+                "what stands behind the port is not /;name=value;name=value", ConfigurationError
+            ) from None
         except PlatformError as error:
             raise unusable(str(error)) from None
         except PySparkException as error:
@@ -72,7 +73,7 @@ def connect_session(remote: str) -> Iterator[SparkSession]:
 
 def _prepared(places: Places, remote: str) -> Places:
     if not remote:
-        raise PlatformError(
+        raise ConfigurationError(
             "the engine connect needs a server: set PINTEREST_SPARK_REMOTE to sc://host:port"
         )
     if is_on_this_machine(remote):
@@ -82,7 +83,7 @@ def _prepared(places: Places, remote: str) -> Places:
         return replace(places, environment=aws)
     for place in (places.lake, places.landing):
         if is_folder(place) and not is_plain(place):
-            raise PlatformError(
+            raise ConfigurationError(
                 f"the folder {place} cannot be handed to a server on another machine: "
                 "give it a name of letters, digits and _ . - = + @ , only"
             )

@@ -12,7 +12,7 @@ from pinterest_platform.build.tables import build
 from pinterest_platform.engines.java import require_java
 from pinterest_platform.engines.registry import EngineType, engine_type, places_of
 from pinterest_platform.engines.session import is_on_this_machine
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import ConfigurationError
 from pinterest_platform.folders import temporary_folder
 from pinterest_platform.lake.spool import SPOOL
 from pinterest_platform.places import Places
@@ -45,7 +45,7 @@ class Engine:
     def __init__(self, name: str, places: Places, remote: str = "") -> None:
         self.type = engine_type(name)
         if self.type.open is None:
-            raise PlatformError(
+            raise ConfigurationError(
                 f"the tables of the engine {name} are in Unity Catalog, which only Databricks "
                 "reads: name the days of a run (--day, --from, --to), and query in its SQL editor"
             )

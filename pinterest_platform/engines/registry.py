@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
 
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import ConfigurationError
 from pinterest_platform.places import Places
 from pinterest_platform.settings import Settings
 
@@ -49,7 +49,7 @@ def engine_type(name: str) -> EngineType:
         PlatformError: there is none.
     """
     if name not in NAMES:
-        raise PlatformError(
+        raise ConfigurationError(
             f"PINTEREST_ENGINE cannot be used: '{name}' is no engine; set it to one of "
             f"{', '.join(NAMES)}"
         )
@@ -66,7 +66,7 @@ def places_of(settings: Settings) -> Places:
     engine = engine_type(settings.engine)
     landing = settings.landing
     if not engine.local_landing and not landing.startswith(("s3://", "/Volumes/")):
-        raise PlatformError(
+        raise ConfigurationError(
             f"the engine {engine.name} cannot read landing objects in a folder of this machine: "
             "set PINTEREST_LANDING to s3://bucket/... or /Volumes/..."
         )

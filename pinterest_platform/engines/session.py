@@ -11,7 +11,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from pinterest_platform.environment import reach_this_machine_directly, set_defaults, set_variables
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import OutageError
 from pinterest_platform.network import is_this_machine
 
 UTC = {"spark.sql.session.timeZone": "UTC"}
@@ -69,7 +69,7 @@ def opened(remote: str) -> SparkSession:
         try:
             grpc.channel_ready_future(channel).result(OPEN_SECONDS)
         except grpc.FutureTimeoutError:
-            raise PlatformError(f"it does not answer within {OPEN_SECONDS} s") from None
+            raise OutageError(f"it does not answer within {OPEN_SECONDS} s") from None
 
     def open_session() -> SparkSession:
         spark = cast(SparkSession, ConnectSession.builder.channelBuilder(builder).create())
@@ -109,7 +109,7 @@ def patiently(what: str, action: Callable[[], T]) -> T:
     if errors:
         raise errors[0]
     if not results:
-        raise PlatformError(f"it does not answer within {ANSWER_SECONDS} s")
+        raise OutageError(f"it does not answer within {ANSWER_SECONDS} s")
     return results[0]
 
 

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from pinterest_platform.engines.registry import EngineType
 from pinterest_platform.engines.session import PLANNING, TIMESTAMPS, UTC
 from pinterest_platform.environment import set_defaults, without
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import OutageError, PlatformError
 from pinterest_platform.folders import temporary_folder
 
 DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
@@ -134,7 +134,7 @@ def _not_started(coordinates: str, said: IO[bytes], error: Exception) -> Platfor
     said.seek(0)
     lines = [line.strip() for line in said.read().decode(errors="replace").splitlines()]
     if any("unresolved dependency" in line or "download failed" in line.lower() for line in lines):
-        return PlatformError(
+        return OutageError(
             f"the jars {coordinates} cannot be had from Maven Central: check the network and the "
             "proxy (JAVA_TOOL_OPTIONS=-Dhttps.proxyHost=... -Dhttps.proxyPort=...); they are "
             "fetched once, into ~/.ivy2.5.2"

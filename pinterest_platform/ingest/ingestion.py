@@ -1,5 +1,6 @@
 """Brings what has arrived into the raw tables, whichever the channel."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
@@ -8,17 +9,28 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pinterest_platform.errors import PlatformError, StreamError
+from pinterest_platform.errors import (
+    ConfigurationError,
+    OutageError,
+    PlatformError,
+    StreamError,
+    StreamOutageError,
+)
 from pinterest_platform.ingest.kinesis import pending as kinesis
 from pinterest_platform.ingest.landing import pending as landing
-from pinterest_platform.ingest.landing.source import BrokenObjectError
+from pinterest_platform.ingest.landing.source import BrokenObjectError, UnreadableObjectError
 from pinterest_platform.lake.delta import Lake
 from pinterest_platform.places import Places
 from pinterest_platform.tables import raw
 from pinterest_platform.tables.contract import Table
 
-# What the data sources say themselves, by the names that an engine's error repeats.
-_SAID_BY_SOURCES = tuple(f"{error.__name__}: " for error in (BrokenObjectError, StreamError))
+# Errors of the data sources, by the names under which an engine repeats their texts.
+_OF_SOURCES: dict[str, type[PlatformError]] = {
+    BrokenObjectError.__name__: ConfigurationError,
+    UnreadableObjectError.__name__: OutageError,
+    StreamError.__name__: ConfigurationError,
+    StreamOutageError.__name__: OutageError,
+}
 
 
 def ingest(
@@ -53,7 +65,7 @@ def _add(lake: Lake, table: Table, days: Sequence[date], read: Callable[[], Data
     try:
         lake.add(table, arrived, days)
     except PySparkException as error:
-        raise _said_by_source(error) or error from None
+        raise _of_source(error) or error from None
 
 
 def days_arrived(lake: Lake, places: Places, table: Table) -> set[date]:
@@ -67,10 +79,9 @@ def days_arrived(lake: Lake, places: Places, table: Table) -> set[date]:
     return {arrival.day for arrival in landing.pending(lake, places, table)}
 
 
-def _said_by_source(error: PySparkException) -> PlatformError | None:
-    """What a data source said, taken out of the engine's error."""
+def _of_source(error: PySparkException) -> PlatformError | None:
+    """The error that a data source raised, taken out of the engine's."""
     for line in str(error).splitlines():
-        for marker in _SAID_BY_SOURCES:
-            if marker in line:
-                return PlatformError(line.split(marker, 1)[1].strip())
+        if found := re.search(rf"\b({'|'.join(_OF_SOURCES)}): (.*)", line):
+            return _OF_SOURCES[found[1]](found[2].strip())
     return None

@@ -17,9 +17,16 @@ from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import (
+    ConfigurationError,
+    OutageError,
+    PlatformError,
+    error_for,
+    first_line,
+    is_outage,
+)
 from pinterest_platform.folders import is_folder, is_plain, plain_path
-from pinterest_platform.lake.faults import damaged_log, first_line, storage_fault
+from pinterest_platform.lake.faults import damaged_log, storage_fault
 from pinterest_platform.lake.misplaced import reject_misplaced
 from pinterest_platform.lake.spool import spool_folder
 from pinterest_platform.object_store import open_store
@@ -158,7 +165,10 @@ class Lake:
             yield
         except (PySparkException, Py4JJavaError) as error:
             fault = self.fault(error)
-            raise fault or PlatformError(f"{what} ({self.shown(first_line(error))})") from error
+            busy = is_outage(str(error)) or _is_overtaken(error)
+            raise fault or (OutageError if busy else PlatformError)(
+                f"{what} ({self.shown(first_line(error))})"
+            ) from error
 
     def fault(
         self, error: Exception, tables: Iterable[Table] = tuple(TABLES.values())
@@ -230,7 +240,7 @@ class Lake:
             reason = error.strerror
             if isinstance(error, FileExistsError):
                 reason = f"{error.filename} is a file, or a link to nothing"
-            raise PlatformError(
+            raise ConfigurationError(
                 f"the lake {self._root} cannot be written ({reason}): set PINTEREST_LAKE"
             ) from None
 
@@ -239,7 +249,7 @@ class Lake:
         if not is_folder(self._root):
             to_set = "PINTEREST_LAKE, AWS_ENDPOINT_URL, AWS_REGION and the AWS credentials"
         reason = self.shown(first_line(error))
-        return storage_fault(str(error), self._root) or PlatformError(
+        return storage_fault(str(error), self._root) or error_for(str(error))(
             f"the lake {self._root} cannot be {done} ({reason}): set {to_set}"
         )
 
@@ -301,11 +311,16 @@ def retried(action: Callable[[], T]) -> T:
             return action()
         # With a JVM in this process, PySpark passes Delta's exceptions on unconverted.
         except (PySparkException, Py4JJavaError) as error:
-            if not any(sign in str(error) for sign in _OVERTAKEN):
+            if not _is_overtaken(error):
                 raise
             # Random, so that two writers do not collide again.
             time.sleep(random.uniform(0, 0.2 * 2**attempt))  # noqa: S311
     return action()
+
+
+def _is_overtaken(error: Exception) -> bool:
+    """Whether another writer was faster."""
+    return any(sign in str(error) for sign in _OVERTAKEN)
 
 
 def of_days(rows: DataFrame, days: Collection[date]) -> DataFrame:

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import ConfigurationError, PlatformError
 from pinterest_platform.folders import is_folder
 from pinterest_platform.tables import raw
 from pinterest_platform.tables.catalog import TABLES
@@ -29,11 +29,6 @@ _FILE = re.compile(
 _LITTLE_BYTES = 16 * 2**20
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an engine's error, which names the cause; stack traces follow it."""
-    return str(error).strip().split("\n", 1)[0]
-
-
 def storage_fault(text: str, root: str) -> PlatformError | None:
     """Diagnose an engine's error as a fault of the lake's storage; None if it is not one.
 
@@ -42,9 +37,11 @@ def storage_fault(text: str, root: str) -> PlatformError | None:
         root: the lake's folder or URL.
     """
     if found := _FULL.search(text):
-        return PlatformError(f"{_full_place(root)} is full ({found[0]}): free space, and run again")
+        return ConfigurationError(
+            f"{_full_place(root)} is full ({found[0]}): free space, and run again"
+        )
     if found := _CLOSED.search(text):
-        return PlatformError(
+        return ConfigurationError(
             f"the lake {root} cannot be written ({found[0]}): make it writable for this user, or "
             "set PINTEREST_LAKE"
         )
@@ -53,15 +50,15 @@ def storage_fault(text: str, root: str) -> PlatformError | None:
     if found is None or table is None:
         return None
     what = "has lost" if _LOST.search(text) else "cannot be read from"
-    return PlatformError(
+    return ConfigurationError(
         f"the table {table.full_name} {what} the file {found[4]}: put it back into "
         f"{_folder(root, table)} from a backup, or {_made_again(root, table, found[3])}"
     )
 
 
 def damaged_log(reason: str, root: str, table: Table) -> PlatformError:
-    """The error for a table whose log cannot be read, with the reason."""
-    return PlatformError(
+    """That the log of a table cannot be read, and why."""
+    return ConfigurationError(
         f"the log of the table {table.full_name} is damaged ({reason}): put "
         f"{_folder(root, table)}/_delta_log back from a backup, or {_removed(root, table)}"
     )

@@ -7,9 +7,8 @@ from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import PlatformError, first_line
 from pinterest_platform.lake.delta import Lake
-from pinterest_platform.lake.faults import first_line
 from pinterest_platform.lake.sql import parsed
 from pinterest_platform.tables.catalog import TABLES
 

@@ -5,9 +5,8 @@ from urllib.parse import urlsplit
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from typing_extensions import override
 
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import PlatformError, error_for, first_line
 from pinterest_platform.lake.delta import Lake
-from pinterest_platform.lake.faults import first_line
 from pinterest_platform.tables.contract import Table
 
 SCHEME = "unity"
@@ -63,7 +62,7 @@ class UnityLake(Lake):
 
     @override
     def _out_of_reach(self, done: str, error: Exception) -> PlatformError:
-        return PlatformError(
+        return error_for(str(error))(
             f"the catalog {self._catalog} cannot be {done} ({first_line(error)}): set "
             "PINTEREST_DATABRICKS_CATALOG, and grant USE CATALOG and CREATE SCHEMA on it"
         )

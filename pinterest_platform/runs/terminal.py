@@ -2,19 +2,15 @@
 
 import os
 import socket
-import threading
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.execution.api import execute_run
 from dagster_shared.error import SerializableErrorInfo
 
 from pinterest_platform.definitions import defs
@@ -24,12 +20,8 @@ from pinterest_platform.defs.partitions import tags_of
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.ingest.landing.arrivals import misplaced
 from pinterest_platform.object_store import open_store
-from pinterest_platform.runs.instance import end_killed_runs
 from pinterest_platform.settings import Settings
 from pinterest_platform.tables.catalog import TABLES
-
-# A run that waits for a killed run's tables continues within this time.
-_LOOK_SECONDS = 5
 
 
 @dataclass
@@ -86,20 +78,20 @@ def run(
         on_event(event)
 
     instance.add_event_listener(run_id, listen)
-    job = InMemoryJob(defs().resolve_job_def(JOB))
-    with _ending_killed_runs(instance):
-        # Like execute_in_process, but with the job's own executor.
-        begun = instance.create_run_for_job(
-            job.get_definition(),
+    result = (
+        defs()
+        .resolve_job_def(JOB)
+        .execute_in_process(
+            instance=instance,
             run_id=run_id,
             tags=tags,
-            asset_selection=frozenset(assets),
-            # Dagster's console log would bury the command's output; the event log has the same
-            # entries.
+            asset_selection=list(assets),
+            raise_on_error=False,
+            # Dagster's console log would bury the command's own output; the event log has it.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
-        result = execute_run(job, begun, instance)
-    # Report each error once, even if several steps raised it.
+    )
+    # What several steps met is said once.
     said = list(dict.fromkeys(failures))
     return RunResult(run_id, result.success and not failures, said)
 
@@ -154,24 +146,6 @@ def selected(selection: str | None) -> set[dg.AssetKey]:
 def is_daily(asset: dg.AssetKey) -> bool:
     """Whether the asset is partitioned by day."""
     return TABLES[table_name(asset)].daily
-
-
-@contextmanager
-def _ending_killed_runs(instance: DagsterInstance) -> Iterator[None]:
-    """End killed runs while the block works: the block's run may wait for their tables."""
-    over = threading.Event()
-
-    def look() -> None:
-        while not over.wait(_LOOK_SECONDS):
-            end_killed_runs(instance)
-
-    watch = threading.Thread(target=look)
-    watch.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watch.join()
 
 
 def _reason(event: dg.DagsterEvent) -> str:

@@ -4,7 +4,7 @@ import base64
 from typing import TYPE_CHECKING
 
 from pinterest_platform.engines.databricks.messages import Access
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import ConfigurationError, error_for, first_line
 from pinterest_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,9 +48,8 @@ def environment_of(access: Access) -> dict[str, str]:
         }
     except DatabricksError as error:
         kind = "SERVICE_CREDENTIAL" if access.service_credential else "SECRET_SCOPE"
-        reason = str(error).strip().split("\n", 1)[0]
-        raise PlatformError(
-            f"the credentials for S3 and Kinesis cannot be had ({reason}): make them in "
+        raise error_for(f"{type(error).__name__} {error}")(
+            f"the credentials for S3 and Kinesis cannot be had ({first_line(error)}): make them in "
             f"Databricks, grant access to them, or set PINTEREST_DATABRICKS_{kind}"
         ) from error
 
@@ -58,7 +57,7 @@ def environment_of(access: Access) -> dict[str, str]:
 def _of_service_credential(workspace: "WorkspaceClient", name: str) -> dict[str, str]:
     given = workspace.credentials.generate_temporary_service_credential(name).aws_temp_credentials
     if given is None:
-        raise PlatformError(
+        raise ConfigurationError(
             f"the service credential {name} is none of AWS: "
             "set PINTEREST_DATABRICKS_SERVICE_CREDENTIAL to one that is"
         )

@@ -6,7 +6,7 @@ from typing import Any
 from databricks.sdk.service import compute, jobs
 
 from pinterest_platform.engines.databricks.wheel import ENTRY_POINT, PACKAGE
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import ConfigurationError
 
 # Serverless environment 4 has Python 3.12 and Spark 4 (Databricks' serverless release notes).
 ENVIRONMENT_VERSION = "4"
@@ -41,7 +41,9 @@ class Compute:
             "serverless": "",
         }[self.kind]
         if missing:
-            raise PlatformError(f"PINTEREST_DATABRICKS_COMPUTE is {self.kind}: set {missing}, too")
+            raise ConfigurationError(
+                f"PINTEREST_DATABRICKS_COMPUTE is {self.kind}: set {missing}, too"
+            )
 
 
 def submission(

@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors.base import DatabricksError
+from databricks.sdk.errors.platform import NotFound, PermissionDenied, Unauthenticated
 from databricks.sdk.service import jobs
 from requests import RequestException
 
@@ -23,12 +24,20 @@ from pinterest_platform.engines.databricks.compute import Compute, submission
 from pinterest_platform.engines.databricks.messages import (
     END,
     ERROR,
+    OUTAGE,
     Access,
     extras_of,
 )
 from pinterest_platform.engines.databricks.volume import RunFolder, Volume
 from pinterest_platform.engines.databricks.wheel import task_wheel
-from pinterest_platform.errors import PlatformError, RemoteError
+from pinterest_platform.errors import (
+    ConfigurationError,
+    OutageError,
+    PlatformError,
+    RemoteError,
+    RemoteOutageError,
+    first_line,
+)
 from pinterest_platform.places import Places
 
 # Runs take minutes, and a request for their state a tenth of a second.
@@ -112,6 +121,7 @@ class _Run:
         self._given = 0
         self._ended = False
         self._error = ""
+        self._outage = False
 
     def outcomes(
         self, extras: dict[str, Any], where: Compute, wheel: str
@@ -151,7 +161,7 @@ class _Run:
                 if time.monotonic() > deadline:
                     if earlier and not self._given:
                         return False
-                    raise PlatformError(
+                    raise OutageError(
                         f"the run on Databricks ended, but {_LATE_SECONDS} s later its messages "
                         f"were not in {self._folder.path}: {run.run_page_url}"
                     )
@@ -176,6 +186,7 @@ class _Run:
                 self._ended = True
             elif ERROR in message:
                 self._error = message[ERROR]
+                self._outage = bool(message.get(OUTAGE))
             else:
                 yield from_json(message)
 
@@ -197,7 +208,10 @@ class _Run:
         result = state.result_state or state.life_cycle_state
         reason = self._error or said or (result.value if result else "for an unknown reason")
         url = run.run_page_url or ""
-        return RemoteError(f"{_first_line(reason)} (on Databricks: {url})", url, traceback)
+        # Without a traceback, the platform or the cluster failed, not our code.
+        outage = self._outage or not (self._error or traceback)
+        error = RemoteOutageError if outage else RemoteError
+        return error(f"{first_line(reason)} (on Databricks: {url})", url, traceback)
 
 
 def _first_try(context: dg.AssetExecutionContext) -> str:
@@ -212,8 +226,10 @@ def _first_try(context: dg.AssetExecutionContext) -> str:
 
 
 def _out_of_reach(error: Exception) -> PlatformError:
-    return PlatformError(
-        f"Databricks cannot be asked ({_first_line(error)}): check DATABRICKS_HOST, the "
+    # The SDK has a class for each refusal; the others are its server's, or the network's.
+    refused = isinstance(error, ValueError | NotFound | PermissionDenied | Unauthenticated)
+    return (ConfigurationError if refused else OutageError)(
+        f"Databricks cannot be asked ({first_line(error)}): check DATABRICKS_HOST, the "
         "credentials, and the network"
     )
 
@@ -224,7 +240,3 @@ def _is_over(run: jobs.Run) -> bool:
 
 def _succeeded(run: jobs.Run) -> bool:
     return run.state is not None and run.state.result_state == jobs.RunResultState.SUCCESS
-
-
-def _first_line(reason: object) -> str:
-    return str(reason).strip().split("\n", 1)[0]

@@ -17,6 +17,9 @@ END = "end"
 # Why a task failed, in a sentence for people.
 ERROR = "error"
 
+# Beside an error: whether a later try may succeed.
+OUTAGE = "outage"
+
 
 @dataclass(frozen=True)
 class Access:

@@ -23,11 +23,11 @@ from pinterest_platform.build.outcomes import Checked, Outcome, summary, to_json
 from pinterest_platform.build.request import Request
 from pinterest_platform.build.tables import build
 from pinterest_platform.engines.databricks.access import access_of, environment_of
-from pinterest_platform.engines.databricks.messages import END, ERROR, Access, task_of
+from pinterest_platform.engines.databricks.messages import END, ERROR, OUTAGE, Access, task_of
 from pinterest_platform.engines.registry import places_of
 from pinterest_platform.engines.session import configure
 from pinterest_platform.environment import set_variables
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import OutageError, PlatformError
 from pinterest_platform.places import Places
 from pinterest_platform.settings import load
 from pinterest_platform.tables.catalog import TABLES
@@ -71,7 +71,8 @@ def _for_dagster(parameters: PipesParamsLoader) -> None:
             for outcome in _built(*task_of(pipes.extras)):
                 pipes.report_custom_message(to_json(outcome))
         except PlatformError as error:
-            pipes.report_custom_message({ERROR: str(error)})
+            outage = isinstance(error, OutageError)
+            pipes.report_custom_message({ERROR: str(error), OUTAGE: outage})
             raise
         pipes.report_custom_message({END: True})
 

@@ -19,7 +19,7 @@ from databricks.sdk.service.catalog import VolumeType
 from typing_extensions import override
 
 from pinterest_platform.engines.databricks.wheel import Wheel
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import ConfigurationError
 
 _CONTEXT = "context.json"
 
@@ -49,7 +49,7 @@ class Volume:
                 partial(schemas.get, f"{catalog}.{schema}"),
             )
         except NotFound:
-            raise PlatformError(
+            raise ConfigurationError(
                 f"there is no catalog {catalog} for the volume {self.path}: make it, or set "
                 "PINTEREST_DATABRICKS_CATALOG or PINTEREST_DATABRICKS_VOLUME"
             ) from None

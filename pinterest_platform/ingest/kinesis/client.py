@@ -28,7 +28,7 @@ from botocore.exceptions import ConnectionError as AwsConnectionError
 from botocore.parsers import ResponseParserError
 
 from pinterest_platform.environment import reach_this_machine_directly
-from pinterest_platform.errors import StreamError
+from pinterest_platform.errors import StreamError, StreamOutageError
 
 # Survives one lost packet, which is sent again after 1 s.
 CONNECT_SECONDS = 2
@@ -164,11 +164,11 @@ class Connection:
                 "profile",
             ) from None
         except ReadTimeoutError:
-            raise StreamError(
+            raise StreamOutageError(
                 504, UNAVAILABLE, f"{self.endpoint} did not answer within {READ_SECONDS} s"
             ) from None
         except (AwsConnectionError, HTTPClientError):
-            raise StreamError(
+            raise StreamOutageError(
                 503,
                 UNAVAILABLE,
                 f"Kinesis cannot be reached at {self.endpoint}: check AWS_ENDPOINT_URL and the "
@@ -192,5 +192,9 @@ def _of_client_error(error: ClientError) -> StreamError:
         )
     # Without an AWS error code, botocore uses the HTTP status: the response did not come from AWS.
     if code.isdecimal():
-        return StreamError(502, "BadGatewayException", f"Kinesis was not reached: HTTP {code}")
-    return StreamError(_STATUS.get(code, status if status >= 500 else 400), code, message)
+        return StreamOutageError(
+            502, "BadGatewayException", f"Kinesis was not reached: HTTP {code}"
+        )
+    status = _STATUS.get(code, status if status >= 500 else 400)
+    error = StreamOutageError if status == 429 or status >= 500 else StreamError
+    return error(status, code, message)

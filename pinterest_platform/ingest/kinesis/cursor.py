@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from pinterest_platform.errors import PlatformError, StreamError
+from pinterest_platform.errors import OutageError, PlatformError, StreamError
 from pinterest_platform.ingest.kinesis.client import Connection
 from pinterest_platform.ingest.kinesis.shards import (
     TRIM_HORIZON,
@@ -168,7 +168,7 @@ def _arrivals_of(page: Page) -> Arrivals | None:
 
 
 def _silent(kinesis: Connection) -> PlatformError:
-    return PlatformError(
+    return OutageError(
         f"Kinesis at {kinesis.endpoint} did not answer in time: "
         "check AWS_ENDPOINT_URL and the network"
     )

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import ConfigurationError
 from pinterest_platform.ingest.data_source import carrying
 from pinterest_platform.ingest.kinesis.client import Connection, is_configured
 from pinterest_platform.ingest.kinesis.shard_reads import days_with_new, shard_reads
@@ -83,7 +83,7 @@ def days_arrived(lake: Lake, places: Places, table: Table) -> set[date]:
         days = set[date]().union(*found)
     early = min(days, default=places.start_date)
     if early < places.start_date:
-        raise PlatformError(
+        raise ConfigurationError(
             f"records of the stream {stream.name} arrived on {early}, before the first partition "
             f"{places.start_date}: set PINTEREST_START_DATE to {early} or earlier"
         )

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import ConfigurationError
 from pinterest_platform.ingest.kinesis.client import Connection, is_configured
 from pinterest_platform.ingest.kinesis.cursor import (
     described,
@@ -49,7 +49,7 @@ def poll(settings: Settings, text: str | None, deadline: float) -> Found | Nothi
 
 def _reject_undated(stream: str, day: date, settings: Settings) -> None:
     if day < settings.start_date:
-        raise PlatformError(
+        raise ConfigurationError(
             f"a record of the stream {stream} arrived on {day}, before the first partition "
             f"{settings.start_date}: set PINTEREST_START_DATE to {day} or earlier"
         )

@@ -15,7 +15,7 @@ from itertools import pairwise
 import obstore
 from obstore.exceptions import BaseError
 
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import ConfigurationError, PlatformError, error_for, first_line
 from pinterest_platform.ingest.arrays import record_at
 from pinterest_platform.ingest.landing.layout import (
     LandingKey,
@@ -116,12 +116,12 @@ def reject_undated(arrivals: Iterable[Arrival], start_date: date, now: datetime)
     """
     for arrival in arrivals:
         if arrival.day < start_date:
-            raise PlatformError(
+            raise ConfigurationError(
                 f"the landing object '{arrival.key}' arrived on {arrival.day}, before the first "
                 f"partition {start_date}: set PINTEREST_START_DATE to {arrival.day} or earlier"
             )
         if arrival.arrived_at > now + CLOCKS_DIFFER:
-            raise PlatformError(
+            raise ConfigurationError(
                 f"the landing object '{arrival.key}' arrived on {arrival.day}, which is in the "
                 "future: mend the clock of this machine, or the object's time"
             )
@@ -196,7 +196,7 @@ def _first_new(key: LandingKey, arrived_at: datetime, held: Sequence[Held]) -> i
     run = held[position]
     last = LandingKey.parse(run.last_key)
     if key.offset > last.offset:
-        raise PlatformError(
+        raise ConfigurationError(
             f"the landing object '{key}' begins within offsets that '{run.last_key}' already gave: "
             "the sink wrote them twice with other bounds; move one of them away"
         )
@@ -248,7 +248,7 @@ def partition_number(prefix: str, place: str) -> int:
     number = name.removeprefix("partition=")
     # Only the canonical spelling: partition=00 must not exist next to partition=0.
     if number == name or not re.fullmatch("0|[1-9][0-9]*", number):
-        raise PlatformError(
+        raise ConfigurationError(
             f"'{prefix}' in the landing place {place} does not follow "
             "topics/<topic>/partition=<p>/: move it away"
         )
@@ -262,11 +262,7 @@ def is_hidden(path: str) -> bool:
 
 def unreadable(place: str, error: BaseException) -> PlatformError:
     """The error for a landing place that cannot be read."""
-    return PlatformError(
-        f"the landing place {place} cannot be read ({_first_line(error)}): "
+    return error_for(f"{type(error).__name__}: {error}")(
+        f"the landing place {place} cannot be read ({first_line(error)}): "
         "check PINTEREST_LANDING, AWS_ENDPOINT_URL and the AWS credentials"
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n", 1)[0]

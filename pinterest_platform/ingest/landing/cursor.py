@@ -15,7 +15,7 @@ from typing import TypeVar
 import obstore
 from obstore.exceptions import BaseError
 
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import OutageError
 from pinterest_platform.ingest.landing.arrivals import (
     Arrival,
     is_hidden,
@@ -123,7 +123,7 @@ def _answers(looks: Mapping[K, Callable[[], T]], deadline: float, place: str) ->
             raise unreadable(place, error) from error
         raise error
     if looks and not answers:
-        raise PlatformError(
+        raise OutageError(
             f"the landing place {place} did not answer in time: "
             "check AWS_ENDPOINT_URL and the network"
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import obstore
 
-from pinterest_platform.errors import PlatformError
+from pinterest_platform.errors import ConfigurationError
 from pinterest_platform.object_store import Store
 
 _TOPICS = "topics"
@@ -47,7 +47,7 @@ class LandingKey:
             parsed = cls(match[3], int(match[4]), int(match[5]))
             if str(parsed) == key:
                 return parsed
-        raise PlatformError(
+        raise ConfigurationError(
             f"the landing object '{key}' does not follow "
             "topics/<topic>/partition=<p>/<topic>+<p>+<start offset, 10 digits>.json: "
             "move it away or set the sink to that layout (JSON lines, no compression)"

@@ -20,6 +20,7 @@ from pyspark.sql.datasource import DataSourceReader, InputPartition
 from typing_extensions import override
 
 from pinterest_platform.environment import set_variables
+from pinterest_platform.errors import first_line
 from pinterest_platform.ingest.arrays import split
 from pinterest_platform.ingest.data_source import Source
 from pinterest_platform.ingest.landing.arrivals import Arrival
@@ -41,6 +42,10 @@ SLICE_OBJECTS = 4096
 
 class BrokenObjectError(Exception):
     """A landing object that cannot be read in its current state; the message names its key."""
+
+
+class UnreadableObjectError(Exception):
+    """A landing object that the store does not give; the text names its key."""
 
 
 def options(url: str, arrivals: Sequence[Arrival]) -> dict[str, str]:
@@ -114,7 +119,8 @@ def lines_of(store: Store, arrivals: Sequence[Arrival]) -> pa.RecordBatch:
     Only \n ends a line; line k has offset start + k, including blank lines.
 
     Raises:
-        BrokenObjectError: an object cannot be read, or contains lines of the next object.
+        UnreadableObjectError: an object cannot be read.
+        BrokenObjectError: it has lines that belong to the next object.
     """
     with ThreadPoolExecutor(READS_AT_ONCE) as threads:
         contents = list(threads.map(lambda arrival: _content(store, arrival), arrivals))
@@ -156,9 +162,8 @@ def _content(store: Store, arrival: Arrival) -> bytes:
     try:
         content = bytes(obstore.get(store, str(arrival.key)).bytes())
     except (BaseError, OSError) as error:
-        reason = str(error).strip().split("\n", 1)[0]
-        raise BrokenObjectError(
-            f"the landing object '{arrival.key}' cannot be read: {reason}"
+        raise UnreadableObjectError(
+            f"the landing object '{arrival.key}' cannot be read: {first_line(error)}"
         ) from None
     return content if content.endswith(b"\n") or not content else content + b"\n"
 
