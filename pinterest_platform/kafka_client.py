@@ -1,6 +1,6 @@
 """Clients of Kafka: configuration and outages, for the gateway that writes and the sink that reads.
 
-Producing lives in ``gateway.kafka``, consuming in ``sink.task``.
+Producing lives in ``gateway.kafka``, consuming in ``sink.sink_task``.
 """
 
 import json

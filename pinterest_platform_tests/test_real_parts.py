@@ -9,7 +9,7 @@ from deltalake import DeltaTable
 from sqlalchemy import create_engine
 
 from pinterest_platform import local_aws
-from pinterest_platform.emulator.posts import posts
+from pinterest_platform.emulator.random_posts import posts
 from pinterest_platform.emulator.seeding import seed_database
 from pinterest_platform_tests.deploy.deployment import Deployment, deployment
 from pinterest_platform_tests.kafka import kafka

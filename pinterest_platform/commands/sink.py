@@ -10,7 +10,7 @@ from pinterest_platform.errors import PlatformError
 from pinterest_platform.ingest.landing.objects import open_objects
 from pinterest_platform.kafka_client import client_config, sink_group
 from pinterest_platform.object_store import open_store
-from pinterest_platform.sink.task import SinkTask
+from pinterest_platform.sink.sink_task import SinkTask
 from pinterest_platform.sink.writer import RotationPolicy
 
 

@@ -17,8 +17,8 @@ from pinterest_platform.emulator.gateway_session import (
 )
 from pinterest_platform.emulator.kinesis_proxy import KinesisProxy
 from pinterest_platform.emulator.pace import Stop, due
-from pinterest_platform.emulator.posts import Post
-from pinterest_platform.emulator.posts import posts as pick_posts
+from pinterest_platform.emulator.random_posts import Post
+from pinterest_platform.emulator.random_posts import posts as pick_posts
 from pinterest_platform.emulator.rest_proxy import RestProxy
 from pinterest_platform.errors import PlatformError
 

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.storage.event_log import EventLogStorage, SqlEventLogStorage
+from filelock import FileLock
 
+from pinterest_platform.defs.layers import WAITING
 from pinterest_platform_tests.landing import land, land_posts, pin
 from pinterest_platform_tests.process import DEADLINE_SECONDS, Pinterest
 
 NOW = datetime.now(UTC)
 TODAY = NOW.date().isoformat()
 MADE = dg.DagsterEventType.ASSET_MATERIALIZATION
-OTHER_RUN = "other"
 CHECKED = dg.DagsterEventType.ASSET_CHECK_EVALUATION
 
 
@@ -75,49 +75,46 @@ def test_two_runs_of_a_day_at_once_take_turns(pinterest: Pinterest) -> None:
 
 
 @contextmanager
-def taken(pinterest: Pinterest, pool: str) -> Iterator[SqlEventLogStorage]:
-    """The one slot of a pool is taken by the step of another run, of which nobody hears."""
-    home = str(pinterest.home / "dagster")
-    with dg.DagsterInstance.from_config(home) as instance:
-        storage = instance.event_log_storage
-        assert isinstance(storage, SqlEventLogStorage)
-        assert storage.claim_concurrency_slot(pool, OTHER_RUN, pool).is_claimed
-        yield storage
+def at_work(pinterest: Pinterest, step: str) -> Iterator[None]:
+    """Another run is at work on the tables of a step."""
+    with FileLock(pinterest.home / "dagster" / "storage" / f"{step}.lock"):
+        yield
 
 
-def until_it_waits(process: "subprocess.Popen[str]", storage: EventLogStorage, pool: str) -> None:
+def until_it_waits(process: "subprocess.Popen[str]", pinterest: Pinterest) -> None:
+    """Wait until the last run says in its log that it waits for another."""
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while not storage.get_concurrency_info(pool).pending_step_count:
-        assert process.poll() is None, "it did not wait"
-        assert time.monotonic() < deadline, "it neither waits nor ends"
-        time.sleep(0.1)
+    with dg.DagsterInstance.from_config(str(pinterest.home / "dagster")) as instance:
+        while True:
+            (run,) = instance.get_runs(limit=1)
+            said = [entry.user_message for entry in instance.all_logs(run.run_id)]
+            if not run.is_finished and WAITING in said:
+                return
+            assert process.poll() is None, "it did not wait"
+            assert time.monotonic() < deadline, "it neither waits nor ends"
+            time.sleep(0.1)
 
 
 def test_a_run_that_waits_can_be_interrupted(pinterest: Pinterest) -> None:
     assert pinterest("run", "--day", TODAY, "--select", "raw/pin").returncode == 0
-    with taken(pinterest, "raw_batch") as storage:
+    with at_work(pinterest, "raw_batch"):
         # With nothing else to do meanwhile.
         waiting = pinterest.start("run", "--day", TODAY, "--select", "raw/geo")
-        until_it_waits(waiting, storage, "raw_batch")
+        until_it_waits(waiting, pinterest)
         waiting.send_signal(signal.SIGINT)
         _, stderr = waiting.communicate(timeout=DEADLINE_SECONDS)
-        assert storage.get_concurrency_info("raw_batch").pending_step_count == 0
     assert (waiting.returncode, stderr) == (
         1,
         "Error: the run was interrupted; the next one makes up for it\n",
     )
 
 
-def test_a_run_whose_turn_has_come_unnoticed_goes_on(pinterest: Pinterest) -> None:
-    """As when it queued up in the very moment in which the one before it was done."""
+def test_a_run_that_waits_goes_on_when_the_other_ends(pinterest: Pinterest) -> None:
     assert pinterest("run", "--day", TODAY, "--select", "raw/pin").returncode == 0
-    with taken(pinterest, "raw_batch") as storage:
+    with at_work(pinterest, "raw_batch"):
         waiting = pinterest.start("run", "--day", TODAY)
-        until_it_waits(waiting, storage, "raw_batch")
-        # What a step that ends does, but for the last part: to tell the next one.
-        storage._free_concurrency_slots(OTHER_RUN)
-        storage._remove_pending_steps(OTHER_RUN)
-        said = waiting.communicate(timeout=DEADLINE_SECONDS)
+        until_it_waits(waiting, pinterest)
+    said = waiting.communicate(timeout=DEADLINE_SECONDS)
     assert waiting.returncode == 0, said
 
 
@@ -153,8 +150,7 @@ def test_a_run_that_waits_goes_on_when_the_one_it_waits_for_is_killed(
     first.send_signal(signal.SIGSTOP)
     try:
         second = pinterest.start("run", "--day", TODAY)
-        with dg.DagsterInstance.from_config(str(pinterest.home / "dagster")) as instance:
-            until_it_waits(second, instance.event_log_storage, "raw_batch")
+        until_it_waits(second, pinterest)
     finally:
         os.kill(first.pid, signal.SIGKILL)
         first.communicate()

@@ -1,6 +1,8 @@
 """Steps that fail: what is tried again, when, and what is not."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,11 +12,21 @@ import pytest
 from pinterest_platform.definitions import defs
 from pinterest_platform.defs import layers
 from pinterest_platform.defs.jobs import JOB, PROCESS_TAG
+from pinterest_platform.tables.catalog import TABLES
+from pinterest_platform_tests.kinesis import turned_kinesis
 from pinterest_platform_tests.lake.tampering import double_a_row
 from pinterest_platform_tests.landing import land_posts
 
 NOW = datetime.now(UTC)
 PINS = [dg.AssetKey(["raw", "pin"])]
+STREAM_PINS = [dg.AssetKey(["raw", "pin_stream"])]
+
+NO_KINESIS = {
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "key",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+}
 
 
 class Stopped(Exception):
@@ -25,6 +37,12 @@ class Stopped(Exception):
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         yield instance
+
+
+def reason(result: dg.ExecuteInProcessResult) -> str:
+    """Why the one step failed, as its failure describes it."""
+    (failed,) = result.get_step_failure_events()
+    return str(failed.step_failure_data.user_failure_data)
 
 
 def run(
@@ -56,7 +74,15 @@ def run(
     )
 
 
-def test_what_is_out_of_reach_is_tried_again_in_two_minutes(
+@pytest.fixture
+def outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kinesis is configured, and nothing listens at its endpoint."""
+    for name, value in NO_KINESIS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("outage")
+def test_a_step_is_tried_again_two_minutes_after_an_outage(
     instance: dg.DagsterInstance,
 ) -> None:
     waits: list[float | None] = []
@@ -65,7 +91,7 @@ def test_what_is_out_of_reach_is_tried_again_in_two_minutes(
         waits.append(event.step_retry_data.seconds_to_wait)
         raise Stopped
 
-    run(instance, PINS, stop)
+    run(instance, STREAM_PINS, stop)
     assert waits == [120]
 
 
@@ -74,29 +100,53 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layers, "RETRY_SECONDS", 0)
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("at_once", "outage")
 def test_it_is_tried_three_times_more_and_says_why_it_failed(
     instance: dg.DagsterInstance,
 ) -> None:
     retries: list[dg.DagsterEvent] = []
-    result = run(instance, PINS, retries.append)
+    result = run(instance, STREAM_PINS, retries.append)
     assert (result.success, len(retries)) == (False, 3)
-    (failed,) = result.get_step_failure_events()
-    failure = failed.step_failure_data.user_failure_data
-    assert failure
-    assert "set PINTEREST_LANDING" in str(failure.description)
+    assert "cannot be reached" in reason(result)
+
+
+@pytest.mark.usefixtures("at_once", "outage")
+def test_a_run_succeeds_once_the_outage_is_over(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+
+        def recover(_: dg.DagsterEvent) -> None:
+            _, environment = stack.enter_context(turned_kinesis())
+            for name, value in environment.items():
+                monkeypatch.setenv(name, value)
+
+        assert run(instance, STREAM_PINS, on_retry=recover).success
+    (made,) = instance.fetch_materializations(STREAM_PINS[0], limit=9).records
+    assert made.asset_materialization
 
 
 @pytest.mark.usefixtures("at_once")
-def test_a_run_succeeds_once_what_it_needs_is_there(
-    instance: dg.DagsterInstance, tmp_path: Path
+def test_a_wrong_setting_fails_at_once(instance: dg.DagsterInstance) -> None:
+    """The landing folder does not exist."""
+    retries: list[dg.DagsterEvent] = []
+    result = run(instance, PINS, retries.append)
+    assert (result.success, retries) == (False, [])
+    assert "set PINTEREST_LANDING" in reason(result)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_programming_error_fails_at_once(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    landing = tmp_path / "home" / "landing"
-    result = run(instance, PINS, on_retry=lambda _: land_posts(landing, range(3), arrived_at=NOW))
-    assert result.success
-    (made,) = instance.fetch_materializations(PINS[0], limit=9).records
-    assert made.asset_materialization
-    assert made.asset_materialization.metadata["dagster/row_count"].value == 3
+    land_posts(tmp_path / "home" / "landing", range(3), arrived_at=NOW)
+    pins = TABLES["cleaned.pins"]
+    broken = replace(pins, transform=lambda *_: 1 + "1")  # type: ignore[operator]
+    monkeypatch.setitem(TABLES, "cleaned.pins", broken)
+    retries: list[dg.DagsterEvent] = []
+    result = run(instance, [dg.AssetKey(["cleaned", "pins"])], retries.append)
+    assert (result.success, retries) == (False, [])
+    assert "TypeError" in str(result.get_step_failure_events()[0].step_failure_data.error)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -111,10 +161,9 @@ def test_wrong_data_is_not_tried_again(instance: dg.DagsterInstance, tmp_path: P
     assert "unique_key" in str(failed.step_failure_data.user_failure_data)
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("at_once", "outage")
 def test_in_a_terminal_nothing_is_tried_again(instance: dg.DagsterInstance) -> None:
     retries: list[dg.DagsterEvent] = []
-    result = run(instance, PINS, retries.append, **{PROCESS_TAG: "here:1"})
+    result = run(instance, STREAM_PINS, retries.append, **{PROCESS_TAG: "here:1"})
     assert (result.success, retries) == (False, [])
-    (failed,) = result.get_step_failure_events()
-    assert "set PINTEREST_LANDING" in str(failed.step_failure_data.user_failure_data)
+    assert "cannot be reached" in reason(result)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from pinterest_platform.emulator.database import database_name, missing_tables, open_source
-from pinterest_platform.emulator.posts import posts
+from pinterest_platform.emulator.random_posts import posts
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.settings import Settings
 

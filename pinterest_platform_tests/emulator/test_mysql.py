@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from pinterest_platform import settings
 from pinterest_platform.emulator.database import open_source
-from pinterest_platform.emulator.posts import Post, posts
+from pinterest_platform.emulator.random_posts import Post, posts
 from pinterest_platform.errors import PlatformError
 from pinterest_platform_tests.emulator.recording_gateway import RecordingGateway
 from pinterest_platform_tests.mariadb import (

@@ -8,7 +8,7 @@ import pytest
 
 from pinterest_platform.ingest.landing.objects import open_objects
 from pinterest_platform.object_store import open_store
-from pinterest_platform.sink.task import SinkTask
+from pinterest_platform.sink.sink_task import SinkTask
 from pinterest_platform.sink.writer import RotationPolicy
 from pinterest_platform_tests.gateway.conftest import landed, wait_until
 from pinterest_platform_tests.kafka import Kafka, kafka

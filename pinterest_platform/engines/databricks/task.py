@@ -22,8 +22,8 @@ from pyspark.sql import SparkSession
 from pinterest_platform.build.outcomes import Checked, Outcome, summary, to_json
 from pinterest_platform.build.request import Request
 from pinterest_platform.build.tables import build
-from pinterest_platform.engines.databricks.access import access_of, environment_of
 from pinterest_platform.engines.databricks.messages import END, ERROR, OUTAGE, Access, task_of
+from pinterest_platform.engines.databricks.task_credentials import access_of, environment_of
 from pinterest_platform.engines.registry import places_of
 from pinterest_platform.engines.session import configure
 from pinterest_platform.environment import set_variables

@@ -196,5 +196,6 @@ def _of_client_error(error: ClientError) -> StreamError:
             502, "BadGatewayException", f"Kinesis was not reached: HTTP {code}"
         )
     status = _STATUS.get(code, status if status >= 500 else 400)
-    error = StreamOutageError if status == 429 or status >= 500 else StreamError
-    return error(status, code, message)
+    if status == 429 or status >= 500:
+        return StreamOutageError(status, code, message)
+    return StreamError(status, code, message)

@@ -80,7 +80,7 @@ IN_THE_ENVIRONMENT = """
 import sys
 from importlib.metadata import distribution, distributions
 import pinterest_platform.engines.databricks.task
-import pinterest_platform.engines.databricks.access, databricks.sdk
+import pinterest_platform.engines.databricks.task_credentials, databricks.sdk
 print(sorted({each.name.lower() for each in distributions()}))
 print(sorted({name.partition(".")[0] for name in sys.modules}))
 print(pinterest_platform.__file__)

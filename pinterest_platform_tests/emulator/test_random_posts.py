@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, delete, event, select, text, update
 
 from pinterest_platform.emulator.database import geolocation_data, pinterest_data, user_data
-from pinterest_platform.emulator.posts import Post, posts
+from pinterest_platform.emulator.random_posts import Post, posts
 from pinterest_platform.emulator.seeding import seed_database
 from pinterest_platform.errors import PlatformError
 
