@@ -33,7 +33,7 @@ from pinterest_platform.tables.catalog import OUTPUTS
 ROWS = 11_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Wave:
     """A series of posts, sent in the same way."""
 
@@ -47,12 +47,12 @@ class Wave:
 # first tenth is then sent again, like a client that lost a response. A fifth of the stream posts
 # was in the batch before.
 WAVES = (
-    Wave("batch", 667, 1, 100),
-    Wave("batch", 667, 5, 101),
-    Wave("batch", 666, 100, 102),
-    Wave("batch", 200, 50, 100),
-    Wave("stream", 240, 1, 103),
-    Wave("stream", 60, 1, 101),
+    Wave(channel="batch", posts=667, batch_size=1, seed=100),
+    Wave(channel="batch", posts=667, batch_size=5, seed=101),
+    Wave(channel="batch", posts=666, batch_size=100, seed=102),
+    Wave(channel="batch", posts=200, batch_size=50, seed=100),
+    Wave(channel="stream", posts=240, batch_size=1, seed=103),
+    Wave(channel="stream", posts=60, batch_size=1, seed=101),
 )
 
 SHARDS = 2

@@ -88,12 +88,12 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
         chosen = self.databricks
         compute = Compute(
-            chosen.compute,
-            chosen.cluster_id,
-            chosen.node_type,
-            chosen.workers,
-            chosen.spark_version,
-            chosen.instance_profile,
+            kind=chosen.compute,
+            cluster_id=chosen.cluster_id,
+            node_type=chosen.node_type,
+            workers=chosen.workers,
+            spark_version=chosen.spark_version,
+            instance_profile=chosen.instance_profile,
         )
         access = Access(chosen.service_credential, chosen.secret_scope)
         return DatabricksEngine(compute, places, access, chosen.volume)

@@ -19,7 +19,7 @@ K = TypeVar("K")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Arrivals:
     """New data of a topic or stream: the number of objects or records, their size and arrival."""
 
@@ -30,10 +30,10 @@ class Arrivals:
 
     def __add__(self, other: "Arrivals") -> "Arrivals":
         return Arrivals(
-            self.count + other.count,
-            self.bytes + other.bytes,
-            self.days | other.days,
-            max(self.newest, other.newest),
+            count=self.count + other.count,
+            bytes=self.bytes + other.bytes,
+            days=self.days | other.days,
+            newest=max(self.newest, other.newest),
         )
 
 

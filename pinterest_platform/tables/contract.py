@@ -30,7 +30,7 @@ class Rows(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Column:
     """A column: its Spark SQL type, description (with units) and source columns."""
 
@@ -41,7 +41,7 @@ class Column:
     nullable: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Check:
     """A data check: no row returned by ``over`` may meet the SQL condition ``offends``.
 
@@ -62,7 +62,7 @@ class Check:
     blocking: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """A table of the lake, ``<schema>.<name>``, and how it is made.
 
@@ -118,22 +118,28 @@ class Table:
 
 def violation(table: str, name: str, description: str, offends: str) -> Check:
     """An error if a row of ``table`` meets the SQL condition ``offends``."""
-    return Check(name, description, "error", lambda rows: rows(table), offends)
+    return Check(
+        name=name,
+        description=description,
+        severity="error",
+        over=lambda rows: rows(table),
+        offends=offends,
+    )
 
 
 def _unique(table: Table) -> Check:
     # Group by one struct: Sail fails to group by a single column with only one distinct value.
     key = list(table.key)
     return Check(
-        "unique_key",
-        f"{', '.join(key)} names one row.",
-        "error",
-        lambda rows: (
+        name="unique_key",
+        description=f"{', '.join(key)} names one row.",
+        severity="error",
+        over=lambda rows: (
             rows(table.full_name)
             .groupBy(F.struct(*key).alias("key"))
             .agg(F.count("*").alias("rows"))
         ),
-        "rows > 1",
+        offends="rows > 1",
     )
 
 
@@ -149,11 +155,11 @@ def _not_null(table: Table, columns: Sequence[str]) -> Check:
 def _not_empty(table: Table) -> Check:
     """A warning if the table is empty, which is normal until the first posts are complete."""
     return Check(
-        "not_empty",
-        "There is at least one row.",
-        "warn",
-        lambda rows: rows(table.full_name).agg(F.count("*").alias("rows")),
-        "rows = 0",
+        name="not_empty",
+        description="There is at least one row.",
+        severity="warn",
+        over=lambda rows: rows(table.full_name).agg(F.count("*").alias("rows")),
+        offends="rows = 0",
         reason=lambda rows: _why_empty(table, rows),
     )
 

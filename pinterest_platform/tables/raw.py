@@ -13,34 +13,67 @@ NATURAL_KEY = ("topic_or_stream", "partition_or_shard", "offset_or_sequence_numb
 KEY = (*NATURAL_KEY, "arrived_at")
 
 COLUMNS = (
-    Column("value", "STRING", "The record's text, untouched; null when it is not UTF-8."),
-    Column("value_bytes", "BINARY", "The record's bytes when they are not UTF-8; null otherwise."),
-    Column("topic_or_stream", "STRING", "Kafka topic or Kinesis stream.", nullable=False),
-    Column("partition_or_shard", "STRING", "Kafka partition or Kinesis shard.", nullable=False),
     Column(
-        "offset_or_sequence_number",
-        "STRING",
-        "Kafka offset or Kinesis sequence number, in decimal digits (too long for a BIGINT); of a "
-        "record that came packed with others, <number>:<place>, counted from 0.",
+        name="value",
+        type="STRING",
+        description="The record's text, untouched; null when it is not UTF-8.",
+    ),
+    Column(
+        name="value_bytes",
+        type="BINARY",
+        description="The record's bytes when they are not UTF-8; null otherwise.",
+    ),
+    Column(
+        name="topic_or_stream",
+        type="STRING",
+        description="Kafka topic or Kinesis stream.",
         nullable=False,
     ),
-    Column("source", "STRING", "Key of the landing object; null for a stream."),
     Column(
-        "arrived_at", "TIMESTAMP", "When the record arrived in its channel, UTC.", nullable=False
+        name="partition_or_shard",
+        type="STRING",
+        description="Kafka partition or Kinesis shard.",
+        nullable=False,
     ),
-    Column("ingested_at", "TIMESTAMP", "When the row was written here, UTC.", nullable=False),
-    Column("day", "DATE", "UTC date of arrived_at; the partition.", nullable=False),
+    Column(
+        name="offset_or_sequence_number",
+        type="STRING",
+        description="Kafka offset or Kinesis sequence number, in decimal digits (too long for a "
+        "BIGINT); of a record that came packed with others, <number>:<place>, counted from 0.",
+        nullable=False,
+    ),
+    Column(
+        name="source", type="STRING", description="Key of the landing object; null for a stream."
+    ),
+    Column(
+        name="arrived_at",
+        type="TIMESTAMP",
+        description="When the record arrived in its channel, UTC.",
+        nullable=False,
+    ),
+    Column(
+        name="ingested_at",
+        type="TIMESTAMP",
+        description="When the row was written here, UTC.",
+        nullable=False,
+    ),
+    Column(
+        name="day",
+        type="DATE",
+        description="UTC date of arrived_at; the partition.",
+        nullable=False,
+    ),
 )
 
 
 def _raw(name: str, row: str, *own_checks: Check) -> Table:
     full_name = f"raw.{name}"
     return Table(
-        "raw",
-        name,
-        row,
-        COLUMNS,
-        KEY,
+        schema="raw",
+        name=name,
+        row=row,
+        columns=COLUMNS,
+        key=KEY,
         own_checks=(
             violation(
                 full_name,
@@ -70,11 +103,11 @@ def _nothing_expired(table: str) -> Check:
     stream that stayed idle for longer than its retention looks the same.
     """
     return Check(
-        "nothing_expired",
-        "What arrived since the stream was last read was still there to be read.",
-        "error",
-        lambda rows: rows.readings(table),
-        "read_until < kept_from",
+        name="nothing_expired",
+        description="What arrived since the stream was last read was still there to be read.",
+        severity="error",
+        over=lambda rows: rows.readings(table),
+        offends="read_until < kept_from",
         reason=lambda rows: _expired(rows.readings(table)),
         blocking=False,
     )

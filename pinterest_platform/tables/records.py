@@ -186,10 +186,10 @@ def lineage_of(kind: Kind) -> tuple[Column, ...]:
     """The final columns of every cleaned table: channel, arrival and natural key."""
     origin = [
         Column(
-            "channel",
-            "STRING",
-            "How the record came: 'batch' (Kafka) or 'stream' (Kinesis).",
-            tuple(f"{table}.source" for table in kind.raw_tables),
+            name="channel",
+            type="STRING",
+            description="How the record came: 'batch' (Kafka) or 'stream' (Kinesis).",
+            derived_from=tuple(f"{table}.source" for table in kind.raw_tables),
             nullable=False,
         )
     ]
@@ -197,7 +197,15 @@ def lineage_of(kind: Kind) -> tuple[Column, ...]:
     for name in inherited:
         column = next(column for column in raw.COLUMNS if column.name == name)
         derived_from = tuple(f"{table}.{name}" for table in kind.raw_tables)
-        origin.append(Column(name, column.type, column.description, derived_from, nullable=False))
+        origin.append(
+            Column(
+                name=name,
+                type=column.type,
+                description=column.description,
+                derived_from=derived_from,
+                nullable=False,
+            )
+        )
     return tuple(origin)
 
 
@@ -218,12 +226,12 @@ def reconciles(contract: RecordContract) -> Check:
 
     duplicate = "in_cleaned IS NULL AND reason IS NULL AND post_kept"
     return Check(
-        "reconciles_with_raw",
-        f"Of the day, rows of {' and '.join(raw_tables)} = {cleaned_table} rows + duplicates "
-        "dropped + quarantined rows, row by row.",
-        "error",
-        fates,
-        "in_raw IS NULL OR NOT CASE WHEN reason IS NOT NULL THEN in_cleaned IS NULL "
+        name="reconciles_with_raw",
+        description=f"Of the day, rows of {' and '.join(raw_tables)} = {cleaned_table} rows + "
+        "duplicates dropped + quarantined rows, row by row.",
+        severity="error",
+        over=fates,
+        offends="in_raw IS NULL OR NOT CASE WHEN reason IS NOT NULL THEN in_cleaned IS NULL "
         "ELSE in_cleaned IS NOT NULL OR post_kept IS NOT NULL END",
         facts={
             "raw_rows": "count(in_raw)",

@@ -14,7 +14,7 @@ ENVIRONMENT_VERSION = "4"
 _KEY = "pinterest"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Compute:
     """An existing cluster, a new cluster for each run, or serverless compute.
 

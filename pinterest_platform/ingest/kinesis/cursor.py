@@ -160,10 +160,10 @@ def _arrivals_of(page: Page) -> Arrivals | None:
     if not page.records:
         return None
     return Arrivals(
-        len(page.records),
-        sum(len(record.data) for record in page.records),
-        frozenset(record.arrived_at.date() for record in page.records),
-        max(record.arrived_at for record in page.records),
+        count=len(page.records),
+        bytes=sum(len(record.data) for record in page.records),
+        days=frozenset(record.arrived_at.date() for record in page.records),
+        newest=max(record.arrived_at for record in page.records),
     )
 
 

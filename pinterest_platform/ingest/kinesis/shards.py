@@ -26,7 +26,7 @@ LONGEST_WAIT_SECONDS = 5.0
 _EXPIRED_ITERATOR = "ExpiredIteratorException"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Shard:
     """A shard: its range of hash keys, and whether a reshard has closed it."""
 
@@ -36,7 +36,7 @@ class Shard:
     closed: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Stream:
     """The current state of a stream. A deleted and recreated stream has another ``created_at``."""
 
@@ -98,10 +98,10 @@ def describe(kinesis: Connection, name: str) -> Stream | None:
             return None
         raise
     return Stream(
-        name,
-        summary["StreamCreationTimestamp"].astimezone(UTC),
-        timedelta(hours=summary["RetentionPeriodHours"]),
-        tuple(shards),
+        name=name,
+        created_at=summary["StreamCreationTimestamp"].astimezone(UTC),
+        retention=timedelta(hours=summary["RetentionPeriodHours"]),
+        shards=tuple(shards),
     )
 
 
@@ -166,10 +166,10 @@ def _shards(kinesis: Connection, name: str) -> Iterator[Shard]:
         answer = _patiently(kinesis, THROTTLED_SECONDS, "list_shards", "Shards", **which)
         for shard in answer["Shards"]:
             yield Shard(
-                shard["ShardId"],
-                int(shard["HashKeyRange"]["StartingHashKey"]),
-                int(shard["HashKeyRange"]["EndingHashKey"]),
-                "EndingSequenceNumber" in shard["SequenceNumberRange"],
+                id=shard["ShardId"],
+                first_hash=int(shard["HashKeyRange"]["StartingHashKey"]),
+                last_hash=int(shard["HashKeyRange"]["EndingHashKey"]),
+                closed="EndingSequenceNumber" in shard["SequenceNumberRange"],
             )
         if not answer.get("NextToken"):
             return

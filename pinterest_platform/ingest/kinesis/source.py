@@ -130,7 +130,7 @@ def _unpacked(packed: str) -> list[ShardRead]:
     listed = json.loads(zlib.decompress(base64.b64decode(packed)))
     return [
         ShardRead(
-            Shard(shard, int(first_hash), int(last_hash)),
+            Shard(id=shard, first_hash=int(first_hash), last_hash=int(last_hash)),
             tuple(
                 Span(
                     Position(after, None if at is None else moment(at)),

@@ -33,7 +33,7 @@ MOST_RANGES = 50
 CLOCKS_DIFFER = timedelta(hours=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Held:
     """A gapless range of offsets in the raw table, and the object of the last offset."""
 
@@ -43,7 +43,7 @@ class Held:
     last_arrived_at: datetime
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Arrival:
     """A landing object with records that are missing from the raw table.
 
@@ -181,7 +181,7 @@ def _in_partition(
         for key, arrived_at, size in _listed(store, topic, partition, before, after):
             first_new = _first_new(key, arrived_at, held)
             if first_new is not None:
-                found[key] = Arrival(key, arrived_at, size, first_new)
+                found[key] = Arrival(key=key, arrived_at=arrived_at, size=size, first_new=first_new)
     begins = sorted({*(key.offset for key in found), *(run.first for run in held)})
     for key in sorted(found):
         following = bisect_right(begins, key.offset)

@@ -87,10 +87,10 @@ def arrivals_of(arrivals: Iterable[Arrival]) -> Arrivals | None:
     if not listed:
         return None
     return Arrivals(
-        len(listed),
-        sum(arrival.size for arrival in listed),
-        frozenset(arrival.day for arrival in listed),
-        max(arrival.arrived_at for arrival in listed),
+        count=len(listed),
+        bytes=sum(arrival.size for arrival in listed),
+        days=frozenset(arrival.day for arrival in listed),
+        newest=max(arrival.arrived_at for arrival in listed),
     )
 
 
@@ -183,7 +183,9 @@ def _listed(store: Store, topic: str, partition: int, first: int, deadline: floa
                 continue
             key = LandingKey.parse(entry["path"])
             arrived_at = entry["last_modified"].astimezone(UTC)
-            found.append(Arrival(key, arrived_at, entry["size"], key.offset))
+            found.append(
+                Arrival(key=key, arrived_at=arrived_at, size=entry["size"], first_new=key.offset)
+            )
         if in_order and time.monotonic() > deadline:
             break
     return sorted(found, key=lambda arrival: arrival.key)

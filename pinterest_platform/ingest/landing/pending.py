@@ -121,7 +121,9 @@ def _held(rows: DataFrame, store: Store, topic: str, place: str) -> dict[int, li
     held: dict[int, list[Held]] = {}
     for row in sorted(runs, key=lambda row: (row["partition"], row["first"])):
         arrived_at = moment(row["arrived_at"])
-        run = Held(row["first"], row["last"], row["source"], arrived_at)
+        run = Held(
+            first=row["first"], last=row["last"], last_key=row["source"], last_arrived_at=arrived_at
+        )
         held.setdefault(row["partition"], []).append(run)
     return held
 

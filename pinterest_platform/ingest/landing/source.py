@@ -178,11 +178,11 @@ def _unpacked(packed: str) -> list[Arrival]:
     listed = json.loads(zlib.decompress(base64.b64decode(packed)))
     return [
         Arrival(
-            LandingKey(topic, partition, offset),
-            moment(arrived_at),
-            size,
-            first_new,
-            end,
+            key=LandingKey(topic, partition, offset),
+            arrived_at=moment(arrived_at),
+            size=size,
+            first_new=first_new,
+            end=end,
         )
         for topic, partition, offset, arrived_at, size, first_new, end in listed
     ]

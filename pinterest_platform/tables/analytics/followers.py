@@ -85,7 +85,9 @@ TOP_USER_BY_COUNTRY = output(
     "The poster with most followers in a country.",
     {
         COUNTRY: ("country",),
-        Column("poster_name", "STRING", "Name of the poster.", nullable=False): ("poster_name",),
+        Column(
+            name="poster_name", type="STRING", description="Name of the poster.", nullable=False
+        ): ("poster_name",),
         FOLLOWER_COUNT: ("follower_count",),
     },
     ("country", "poster_name"),
@@ -116,7 +118,12 @@ USERS_JOINED_BY_YEAR = output(
     "How many users joined in a year.",
     {
         JOINING_YEAR: ("joining_year",),
-        Column("number_users_joined", "BIGINT", "Number of different users.", nullable=False): (
+        Column(
+            name="number_users_joined",
+            type="BIGINT",
+            description="Number of different users.",
+            nullable=False,
+        ): (
             "user_name",
             "age",
             "date_joined",

@@ -7,17 +7,35 @@ from pyspark.sql import functions as F
 
 from pinterest_platform.tables.contract import Column, Table, violation
 
-COUNTRY = Column("country", "STRING", "Country of the posts.", nullable=False)
-CATEGORY = Column("category", "STRING", "Category of the posts.", nullable=False)
-CATEGORY_COUNT = Column("category_count", "BIGINT", "Number of posts.", nullable=False)
-AGE_GROUP = Column("age_group", "STRING", "Age group of the users, in years.", nullable=False)
-JOINING_YEAR = Column("joining_year", "INT", "Year in which the users joined, UTC.", nullable=False)
-POST_YEAR = Column("post_year", "INT", "Year in which the posts were made, UTC.", nullable=False)
-FOLLOWER_COUNT = Column("follower_count", "BIGINT", "Followers of the poster.", nullable=False)
+COUNTRY = Column(name="country", type="STRING", description="Country of the posts.", nullable=False)
+CATEGORY = Column(
+    name="category", type="STRING", description="Category of the posts.", nullable=False
+)
+CATEGORY_COUNT = Column(
+    name="category_count", type="BIGINT", description="Number of posts.", nullable=False
+)
+AGE_GROUP = Column(
+    name="age_group", type="STRING", description="Age group of the users, in years.", nullable=False
+)
+JOINING_YEAR = Column(
+    name="joining_year",
+    type="INT",
+    description="Year in which the users joined, UTC.",
+    nullable=False,
+)
+POST_YEAR = Column(
+    name="post_year",
+    type="INT",
+    description="Year in which the posts were made, UTC.",
+    nullable=False,
+)
+FOLLOWER_COUNT = Column(
+    name="follower_count", type="BIGINT", description="Followers of the poster.", nullable=False
+)
 MEDIAN_FOLLOWER_COUNT = Column(
-    "median_follower_count",
-    "DOUBLE",
-    "Exact median of the posters' follower counts over the posts.",
+    name="median_follower_count",
+    type="DOUBLE",
+    description="Exact median of the posters' follower counts over the posts.",
     nullable=False,
 )
 
@@ -38,21 +56,21 @@ def output(
     """
     derived = tuple(
         Column(
-            column.name,
-            column.type,
-            column.description,
-            tuple(f"{source}.{origin}" for origin in origins),
-            column.nullable,
+            name=column.name,
+            type=column.type,
+            description=column.description,
+            derived_from=tuple(f"{source}.{origin}" for origin in origins),
+            nullable=column.nullable,
         )
         for column, origins in columns.items()
     )
     measure = derived[-1].name
     return Table(
-        "analytics",
-        name,
-        row,
-        derived,
-        key,
+        schema="analytics",
+        name=name,
+        row=row,
+        columns=derived,
+        key=key,
         inputs=(source,),
         transform=transform,
         parameters=parameters,

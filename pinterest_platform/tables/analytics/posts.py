@@ -40,10 +40,10 @@ def posts(pins: DataFrame, geolocations: DataFrame, users: DataFrame) -> DataFra
 def _inherited(table: Table, names: tuple[str, ...], *, nullable: bool) -> tuple[Column, ...]:
     return tuple(
         Column(
-            column.name,
-            column.type,
-            column.description,
-            (f"{table.full_name}.{column.name}",),
+            name=column.name,
+            type=column.type,
+            description=column.description,
+            derived_from=(f"{table.full_name}.{column.name}",),
             nullable=nullable or column.nullable,
         )
         for column in table.columns
@@ -52,23 +52,31 @@ def _inherited(table: Table, names: tuple[str, ...], *, nullable: bool) -> tuple
 
 
 POSTS = Table(
-    "analytics",
-    "posts",
-    "A post: its newest pin of all days with its newest geolocation and user.",
-    (
+    schema="analytics",
+    name="posts",
+    row="A post: its newest pin of all days with its newest geolocation and user.",
+    columns=(
         *_inherited(PINS, _PIN, nullable=False),
         *_inherited(GEOLOCATIONS, _GEOLOCATION, nullable=True),
         *_inherited(USERS, _USER, nullable=True),
         Column(
-            "age_group",
-            "STRING",
-            "18-24, 25-35, 36-50 or +50 (51 and more) years; null below 18.",
-            ("cleaned.users.age",),
+            name="age_group",
+            type="STRING",
+            description="18-24, 25-35, 36-50 or +50 (51 and more) years; null below 18.",
+            derived_from=("cleaned.users.age",),
         ),
         Column(
-            "post_year", "INT", "Year the post was made, UTC.", ("cleaned.geolocations.timestamp",)
+            name="post_year",
+            type="INT",
+            description="Year the post was made, UTC.",
+            derived_from=("cleaned.geolocations.timestamp",),
         ),
-        Column("joining_year", "INT", "Year the user joined, UTC.", ("cleaned.users.date_joined",)),
+        Column(
+            name="joining_year",
+            type="INT",
+            description="Year the user joined, UTC.",
+            derived_from=("cleaned.users.date_joined",),
+        ),
         *_inherited(PINS, ("channel", "arrived_at"), nullable=False),
     ),
     key=("ind",),
@@ -82,11 +90,11 @@ POSTS = Table(
             f"(age_group IS NULL) <> (age IS NULL OR age < 18) OR age_group NOT IN {AGE_GROUPS}",
         ),
         Check(
-            "complete",
-            "A post has its geolocation and its user.",
-            "warn",
-            lambda rows: rows("analytics.posts"),
-            "coordinates IS NULL OR age IS NULL",
+            name="complete",
+            description="A post has its geolocation and its user.",
+            severity="warn",
+            over=lambda rows: rows("analytics.posts"),
+            offends="coordinates IS NULL OR age IS NULL",
             max_share=0.05,
             facts={
                 "without_geolocation": "count_if(coordinates IS NULL)",

@@ -51,24 +51,35 @@ def clean_geolocations(*raw_geo: DataFrame) -> DataFrame:
 
 
 GEOLOCATIONS = Table(
-    "cleaned",
-    GEO.cleaned,
-    "The newest geolocation record of a post on a day.",
-    (
-        Column("ind", "INT", "Number of the post.", VALUE, nullable=False),
-        Column("country", "STRING", "Country the post was made in.", VALUE),
+    schema="cleaned",
+    name=GEO.cleaned,
+    row="The newest geolocation record of a post on a day.",
+    columns=(
         Column(
-            "coordinates",
-            "ARRAY<DOUBLE>",
-            "[latitude, longitude] in degrees.",
-            VALUE,
+            name="ind",
+            type="INT",
+            description="Number of the post.",
+            derived_from=VALUE,
             nullable=False,
         ),
         Column(
-            "timestamp",
-            "TIMESTAMP",
-            "When the post was made, UTC.",
-            VALUE,
+            name="country",
+            type="STRING",
+            description="Country the post was made in.",
+            derived_from=VALUE,
+        ),
+        Column(
+            name="coordinates",
+            type="ARRAY<DOUBLE>",
+            description="[latitude, longitude] in degrees.",
+            derived_from=VALUE,
+            nullable=False,
+        ),
+        Column(
+            name="timestamp",
+            type="TIMESTAMP",
+            description="When the post was made, UTC.",
+            derived_from=VALUE,
             nullable=False,
         ),
         *records.lineage_of(GEO),

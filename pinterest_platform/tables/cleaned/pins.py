@@ -79,22 +79,66 @@ def _stated_follower_counts(rows: Rows) -> DataFrame:
 
 
 PINS = Table(
-    "cleaned",
-    PIN.cleaned,
-    "The newest pin record of a post on a day.",
-    (
-        Column("ind", "INT", "Number of the post.", VALUE, nullable=False),
-        Column("unique_id", "STRING", "Identifier of the pin.", VALUE),
-        Column("title", "STRING", "Title of the pin.", VALUE),
-        Column("description", "STRING", "Description of the pin.", VALUE),
-        Column("follower_count", "BIGINT", "Followers of the poster.", VALUE),
-        Column("poster_name", "STRING", "Name of the poster.", VALUE),
-        Column("tag_list", "STRING", "Tags, comma-separated.", VALUE),
-        Column("is_image_or_video", "STRING", "Media type of the pin.", VALUE),
-        Column("image_src", "STRING", "URL of the image.", VALUE),
-        Column("save_location", "STRING", "Folder the image was saved in.", VALUE),
-        Column("category", "STRING", "Category of the pin.", VALUE),
-        Column("downloaded", "INT", "1 when the image was downloaded.", VALUE),
+    schema="cleaned",
+    name=PIN.cleaned,
+    row="The newest pin record of a post on a day.",
+    columns=(
+        Column(
+            name="ind",
+            type="INT",
+            description="Number of the post.",
+            derived_from=VALUE,
+            nullable=False,
+        ),
+        Column(
+            name="unique_id",
+            type="STRING",
+            description="Identifier of the pin.",
+            derived_from=VALUE,
+        ),
+        Column(name="title", type="STRING", description="Title of the pin.", derived_from=VALUE),
+        Column(
+            name="description",
+            type="STRING",
+            description="Description of the pin.",
+            derived_from=VALUE,
+        ),
+        Column(
+            name="follower_count",
+            type="BIGINT",
+            description="Followers of the poster.",
+            derived_from=VALUE,
+        ),
+        Column(
+            name="poster_name", type="STRING", description="Name of the poster.", derived_from=VALUE
+        ),
+        Column(
+            name="tag_list", type="STRING", description="Tags, comma-separated.", derived_from=VALUE
+        ),
+        Column(
+            name="is_image_or_video",
+            type="STRING",
+            description="Media type of the pin.",
+            derived_from=VALUE,
+        ),
+        Column(
+            name="image_src", type="STRING", description="URL of the image.", derived_from=VALUE
+        ),
+        Column(
+            name="save_location",
+            type="STRING",
+            description="Folder the image was saved in.",
+            derived_from=VALUE,
+        ),
+        Column(
+            name="category", type="STRING", description="Category of the pin.", derived_from=VALUE
+        ),
+        Column(
+            name="downloaded",
+            type="INT",
+            description="1 when the image was downloaded.",
+            derived_from=VALUE,
+        ),
         *records.lineage_of(PIN),
     ),
     key=("day", "ind"),
@@ -103,19 +147,19 @@ PINS = Table(
     own_checks=(
         records.reconciles(RECORD),
         Check(
-            "follower_count_readable",
-            "A follower count that is stated can be read; what cannot is null.",
-            "warn",
-            _stated_follower_counts,
-            "read IS NULL",
+            name="follower_count_readable",
+            description="A follower count that is stated can be read; what cannot is null.",
+            severity="warn",
+            over=_stated_follower_counts,
+            offends="read IS NULL",
             max_share=0.05,
         ),
         Check(
-            "category_known",
-            "A pin has a category.",
-            "warn",
-            lambda rows: rows("cleaned.pins"),
-            "category IS NULL",
+            name="category_known",
+            description="A pin has a category.",
+            severity="warn",
+            over=lambda rows: rows("cleaned.pins"),
+            offends="category IS NULL",
             max_share=0.05,
         ),
     ),

@@ -59,25 +59,27 @@ def _arrived(rows: Rows) -> DataFrame:
 
 
 QUARANTINE = Table(
-    "cleaned",
-    "quarantine",
-    "A raw row that cannot be a row of a cleaned table.",
-    (
-        Column("kind", "STRING", f"Kind of record: {_NAMES}.", nullable=False),
+    schema="cleaned",
+    name="quarantine",
+    row="A raw row that cannot be a row of a cleaned table.",
+    columns=(
         Column(
-            "reason",
-            "STRING",
-            "Why the record cannot be used.",
-            tuple(f"{table}.value" for table in RECORDS),
+            name="kind", type="STRING", description=f"Kind of record: {_NAMES}.", nullable=False
+        ),
+        Column(
+            name="reason",
+            type="STRING",
+            description="Why the record cannot be used.",
+            derived_from=tuple(f"{table}.value" for table in RECORDS),
             nullable=False,
         ),
         *(
             Column(
-                column.name,
-                column.type,
-                column.description,
-                tuple(f"{table}.{column.name}" for table in RECORDS),
-                column.nullable,
+                name=column.name,
+                type=column.type,
+                description=column.description,
+                derived_from=tuple(f"{table}.{column.name}" for table in RECORDS),
+                nullable=column.nullable,
             )
             for column in raw.COLUMNS
         ),
@@ -94,19 +96,19 @@ QUARANTINE = Table(
             f"kind NOT IN ({', '.join(map(repr, KINDS))})",
         ),
         Check(
-            "complete",
-            "Exactly the raw rows of the day that cannot be used are here.",
-            "error",
-            _unusable,
-            "NOT (expected <=> found)",
+            name="complete",
+            description="Exactly the raw rows of the day that cannot be used are here.",
+            severity="error",
+            over=_unusable,
+            offends="NOT (expected <=> found)",
             facts={"unusable_raw_rows": "count(expected)", "quarantined_rows": "count(found)"},
         ),
         Check(
-            "few_quarantined",
-            "At most one raw row in twenty of the day is quarantined.",
-            "warn",
-            _arrived,
-            "found IS NOT NULL",
+            name="few_quarantined",
+            description="At most one raw row in twenty of the day is quarantined.",
+            severity="warn",
+            over=_arrived,
+            offends="found IS NOT NULL",
             max_share=0.05,
             facts={"raw_rows": "count(expected)", "quarantined_rows": "count(found)"},
         ),

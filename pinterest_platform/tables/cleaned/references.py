@@ -14,10 +14,10 @@ def has_pin(table: str) -> Check:
         return rows(table).join(pins.withColumn("pin", F.lit(True)), "ind", "left")
 
     return Check(
-        "has_pin",
-        "The post of the row is in cleaned.pins, on whatever day.",
-        "warn",
-        with_pin,
-        "pin IS NULL",
+        name="has_pin",
+        description="The post of the row is in cleaned.pins, on whatever day.",
+        severity="warn",
+        over=with_pin,
+        offends="pin IS NULL",
         max_share=0.01,
     )

@@ -42,18 +42,31 @@ def clean_users(*raw_user: DataFrame) -> DataFrame:
 
 
 USERS = Table(
-    "cleaned",
-    USER.cleaned,
-    "The newest user record of a post on a day.",
-    (
-        Column("ind", "INT", "Number of the post.", VALUE, nullable=False),
-        Column("user_name", "STRING", "First and last name of the user.", VALUE),
-        Column("age", "INT", "Age in years.", VALUE, nullable=False),
+    schema="cleaned",
+    name=USER.cleaned,
+    row="The newest user record of a post on a day.",
+    columns=(
         Column(
-            "date_joined",
-            "TIMESTAMP",
-            "When the user joined, UTC.",
-            VALUE,
+            name="ind",
+            type="INT",
+            description="Number of the post.",
+            derived_from=VALUE,
+            nullable=False,
+        ),
+        Column(
+            name="user_name",
+            type="STRING",
+            description="First and last name of the user.",
+            derived_from=VALUE,
+        ),
+        Column(
+            name="age", type="INT", description="Age in years.", derived_from=VALUE, nullable=False
+        ),
+        Column(
+            name="date_joined",
+            type="TIMESTAMP",
+            description="When the user joined, UTC.",
+            derived_from=VALUE,
             nullable=False,
         ),
         *records.lineage_of(USER),

@@ -19,7 +19,12 @@ def found(folder: Path, held: dict[int, list[Held]] | None = None) -> list[Arriv
 
 
 def held(first: int, last: int, key_offset: int, arrived_at: datetime = NOON) -> Held:
-    return Held(first, last, str(LandingKey(TOPIC, 0, key_offset)), arrived_at)
+    return Held(
+        first=first,
+        last=last,
+        last_key=str(LandingKey(TOPIC, 0, key_offset)),
+        last_arrived_at=arrived_at,
+    )
 
 
 def offsets(arrivals: list[Arrival]) -> list[tuple[int, int]]:

@@ -111,7 +111,9 @@ def test_objects_larger_than_a_slice_are_read_whole(spark: SparkSession, tmp_pat
 def test_only_lines_past_what_is_held_are_read(spark: SparkSession, tmp_path: Path) -> None:
     land(tmp_path, TOPIC, 0, ["a", "b", "c"])
     earlier = NOON.replace(hour=11)
-    held = {0: [Held(0, 1, str(LandingKey(TOPIC, 0, 0)), earlier)]}
+    held = {
+        0: [Held(first=0, last=1, last_key=str(LandingKey(TOPIC, 0, 0)), last_arrived_at=earlier)]
+    }
     assert lines(read(spark, tmp_path, held)) == [(2, '"c"')]
 
 
