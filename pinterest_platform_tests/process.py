@@ -8,6 +8,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from pinterest_platform_tests.forked import run_forked
+
 # A run takes seconds; a busy machine may take much longer.
 DEADLINE_SECONDS = 240
 
@@ -32,8 +34,11 @@ class Pinterest:
         return str(self.home / "lake")
 
     def __call__(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        """Run ``pinterest <arguments>`` to its end."""
-        return self.run(str(BIN / "pinterest"), *arguments, **settings)
+        """Run ``pinterest <arguments>`` to its end.
+
+        What Python itself reads when it starts takes a process of its own: see ``run``.
+        """
+        return run_forked(arguments, self.environment | settings, DEADLINE_SECONDS)
 
     def run(self, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
         """Run any command in the same environment."""
