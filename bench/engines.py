@@ -17,11 +17,10 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from pipeline import land
-
-from pinterest_platform_tests.spark_connect import sail_server, spark_server
+from bench.pipeline import land
+from local_servers.spark_connect import sail_server, spark_server
 
 SESSION = """
 import time

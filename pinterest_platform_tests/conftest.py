@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @cache
 def _starts_processes(module: str) -> bool:
     imported = _imported_by(module)
-    tests = {name for name in imported if name.startswith(__package__)}
+    tests = {name for name in imported if name.startswith((__package__, "local_servers"))}
     return not imported.isdisjoint(_STARTERS) or any(map(_starts_processes, tests - {module}))
 
 

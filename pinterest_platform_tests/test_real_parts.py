@@ -8,16 +8,16 @@ import pytest
 from deltalake import DeltaTable
 from sqlalchemy import create_engine
 
+from local_servers.kafka import kafka
+from local_servers.spark_connect import NO_JAVA, has_java
 from pinterest_platform import local_aws
 from pinterest_platform.emulator.random_posts import posts
 from pinterest_platform.emulator.seeding import seed_database
 from pinterest_platform_tests.deploy.deployment import Deployment, deployment
-from pinterest_platform_tests.kafka import kafka
 from pinterest_platform_tests.local_aws import client
 from pinterest_platform_tests.mariadb import NO_MARIADB, has_mariadb, mariadb
 from pinterest_platform_tests.postgres import NO_POSTGRES, has_postgres, postgres
 from pinterest_platform_tests.process import Pinterest
-from pinterest_platform_tests.spark_connect import NO_JAVA, has_java
 from pinterest_platform_tests.test_pipeline import KINDS, assert_all_as_expected
 
 pytestmark = [

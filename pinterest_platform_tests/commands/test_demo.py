@@ -9,11 +9,11 @@ import pytest
 from deltalake import DeltaTable
 from sqlalchemy import create_engine
 
+from local_servers.spark_connect import sail_server
 from pinterest_platform.commands.demo import WAVES
 from pinterest_platform.emulator.random_posts import posts
 from pinterest_platform.tables.catalog import OUTPUTS
 from pinterest_platform_tests.process import Pinterest
-from pinterest_platform_tests.spark_connect import sail_server
 
 KINDS = ("pin", "geo", "user")
 

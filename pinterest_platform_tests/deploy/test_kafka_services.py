@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from local_servers.kafka import Kafka, kafka
+from local_servers.spark_connect import NO_JAVA, has_java
 from pinterest_platform_tests.deploy.deployment import Deployment, deployment
-from pinterest_platform_tests.kafka import Kafka, kafka
-from pinterest_platform_tests.spark_connect import NO_JAVA, has_java
 
 pytestmark = pytest.mark.skipif(not has_java(), reason=NO_JAVA)
 

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 import pytest
 from pyspark.sql import functions
 
+from local_servers.spark_connect import sail_server
 from pinterest_platform.engines import session
 from pinterest_platform.engines.connect import connect_session
 from pinterest_platform.engines.sail import sail_session
 from pinterest_platform.errors import PlatformError
-from pinterest_platform_tests.spark_connect import sail_server
 
 TOKEN = "s3cret-t0ken"
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from local_servers.spark_connect import NO_JAVA, has_java
 from pinterest_platform.engines.spark import DELTA, spark_session
 from pinterest_platform.errors import PlatformError
 from pinterest_platform_tests.process import Pinterest
-from pinterest_platform_tests.spark_connect import NO_JAVA, has_java
 
 
 def said_with_java(monkeypatch: pytest.MonkeyPatch, home: Path, script: str) -> str:

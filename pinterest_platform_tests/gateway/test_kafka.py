@@ -13,12 +13,12 @@ import pytest
 import requests
 import trustme
 
+from local_servers.kafka import PASSWORD, USER, Kafka, kafka
+from local_servers.spark_connect import NO_JAVA, has_java
 from pinterest_platform.gateway.errors import RestError
 from pinterest_platform.gateway.kafka import KafkaTopics
 from pinterest_platform.gateway.topic_bodies import Record
 from pinterest_platform_tests.gateway.conftest import PIN, Gateway, transitions, wait_until
-from pinterest_platform_tests.kafka import PASSWORD, USER, Kafka, kafka
-from pinterest_platform_tests.spark_connect import NO_JAVA, has_java
 
 pytestmark = pytest.mark.skipif(not has_java(), reason=NO_JAVA)
 

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from local_servers.kafka import Kafka, kafka
+from local_servers.spark_connect import NO_JAVA, has_java
 from pinterest_platform.sink.writer import as_line
 from pinterest_platform_tests.gateway.conftest import (
     landed,
     objects,
     wait_until,
 )
-from pinterest_platform_tests.kafka import Kafka, kafka
 from pinterest_platform_tests.local_aws import CREDENTIALS, client, running_moto
 from pinterest_platform_tests.process import Pinterest
-from pinterest_platform_tests.spark_connect import NO_JAVA, has_java
 
 pytestmark = pytest.mark.skipif(not has_java(), reason=NO_JAVA)
 

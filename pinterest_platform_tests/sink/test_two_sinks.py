@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from local_servers.kafka import Kafka, kafka
+from local_servers.spark_connect import NO_JAVA, has_java
 from pinterest_platform.ingest.landing.objects import open_objects
 from pinterest_platform.object_store import open_store
 from pinterest_platform.sink.sink_task import SinkTask
 from pinterest_platform.sink.writer import RotationPolicy
 from pinterest_platform_tests.gateway.conftest import landed, wait_until
-from pinterest_platform_tests.kafka import Kafka, kafka
-from pinterest_platform_tests.spark_connect import NO_JAVA, has_java
 
 pytestmark = pytest.mark.skipif(not has_java(), reason=NO_JAVA)
 

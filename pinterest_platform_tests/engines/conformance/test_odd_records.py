@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from local_servers.spark_connect import NO_JAVA, has_java
 from pinterest_platform_tests.engines.conformance.engine_process import (
     EngineProcess,
     engine_process,
@@ -20,7 +21,6 @@ from pinterest_platform_tests.engines.conformance.odd_records import (
     generated,
 )
 from pinterest_platform_tests.engines.conformance.scenario import Site
-from pinterest_platform_tests.spark_connect import NO_JAVA, has_java
 
 pytestmark = pytest.mark.skipif(not has_java(), reason=NO_JAVA)
 

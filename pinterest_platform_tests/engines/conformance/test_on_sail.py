@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from local_servers.spark_connect import sail_server
 from pinterest_platform_tests.engines.conformance.engine_process import EngineProcess
 from pinterest_platform_tests.engines.conformance.scenario import Played, Site, Under, play
 from pinterest_platform_tests.engines.conformance.suite import Conformance
-from pinterest_platform_tests.spark_connect import sail_server
 
 ELSEWHERE = {"TZ": "America/New_York"}
 

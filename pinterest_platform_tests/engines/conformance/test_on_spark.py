@@ -2,10 +2,10 @@
 
 import pytest
 
+from local_servers.spark_connect import NO_JAVA, has_java
 from pinterest_platform_tests.engines.conformance.engine_process import EngineProcess
 from pinterest_platform_tests.engines.conformance.scenario import Played, Site, Under, play
 from pinterest_platform_tests.engines.conformance.suite import Conformance
-from pinterest_platform_tests.spark_connect import NO_JAVA, has_java
 
 pytestmark = pytest.mark.skipif(not has_java(), reason=NO_JAVA)
 

@@ -18,7 +18,8 @@ from typing import Any, Self
 import pyspark
 import trustme
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -26,8 +27,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from local_servers.kafka_proxy import LossyProxy, lossy_proxy
 from pinterest_platform.processes import Process, running
-from pinterest_platform_tests.kafka_proxy import LossyProxy, lossy_proxy
 
 VERSION = "4.1.0"
 
