@@ -19,6 +19,10 @@ from pinterest_platform.places import Places
 # The servers of the tests, too, are on this machine, whatever proxy there is.
 reach_this_machine_directly()
 
+# Spark sessions of the tests are short: they end before the JVM's second compiler, which takes a
+# third of their CPU time, has paid off.
+os.environ["SPARK_SUBMIT_OPTS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
 # Modules with which a test starts a process of its own: a server, or the command.
 _STARTERS = {"subprocess", "pinterest_platform.local_aws", "pinterest_platform.processes"}
 

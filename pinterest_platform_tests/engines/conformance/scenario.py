@@ -153,6 +153,7 @@ def play(under: Under, site: Site, home: Path, sail: EngineProcess) -> Played:
                 checked,
                 site.places(site.emptied, site.first),
                 [table.full_name for table in in_schema("analytics")],
+                "not_empty",
             ),
         )
 
@@ -189,10 +190,15 @@ def made_at_once(spark: SparkSession, source: str, target: str) -> None:
 
 
 def checked(
-    spark: SparkSession, places: Places, tables: Iterable[str]
+    spark: SparkSession, places: Places, tables: Iterable[str], only: str = ""
 ) -> dict[tuple[str, str], Checked]:
-    """Run all checks of tables, for all days, and make nothing."""
-    asked = tuple((name, check.name) for name in tables for check in TABLES[name].checks)
+    """Run all checks of tables, or those of a name, for all days, and make nothing."""
+    asked = tuple(
+        (name, check.name)
+        for name in tables
+        for check in TABLES[name].checks
+        if only in ("", check.name)
+    )
     return {
         (outcome.table, outcome.check): outcome
         for outcome in build(spark, places, Request((), asked))
