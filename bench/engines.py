@@ -19,7 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.pipeline import land
+from pipeline import land
+
 from local_servers.spark_connect import sail_server, spark_server
 
 SESSION = """

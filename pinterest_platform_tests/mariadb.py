@@ -68,7 +68,7 @@ class MariaDb:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        with (self._folder / "said").open("ab") as said:
+        with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
                     str(shutil.which("mariadbd", path=_PATH)),
@@ -82,14 +82,14 @@ class MariaDb:
                     *self._options,
                 ],
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=log,
+                stderr=log,
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
-            said = (self._folder / "said").read_text(errors="replace")[-2000:]
-            assert self._process.poll() is None, said
-            assert time.monotonic() < deadline, said
+            printed = (self._folder / "log").read_text(errors="replace")[-2000:]
+            assert self._process.poll() is None, printed
+            assert time.monotonic() < deadline, printed
             time.sleep(0.05)
 
     def kill(self) -> None:
@@ -130,7 +130,7 @@ def mariadb(folder: Path, *options: str) -> Iterator[MariaDb]:
 
 
 def _as_user() -> list[str]:
-    """As root, it has to be said that this is meant."""
+    """As root, mariadbd starts only with an explicit --user."""
     return ["--user=root"] if os.geteuid() == 0 else []
 
 

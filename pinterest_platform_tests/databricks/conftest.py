@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from databricks.sdk import WorkspaceClient
@@ -22,6 +22,8 @@ from pinterest_platform_tests.databricks.wheels import NAME, write_wheel
 from pinterest_platform_tests.databricks.workspace import Workspace, running_workspace
 
 VOLUME = "/Volumes/main/ops/code"
+T = TypeVar("T")
+
 _TASKS = Path(__file__).parent / "small_tasks.py"
 
 
@@ -60,25 +62,43 @@ class Site:
             task.new_cluster = new_cluster
             task.existing_cluster_id = None if new_cluster else EXISTING_CLUSTER
         waiter = self.client.jobs.submit(tasks=[task], idempotency_token=token, **more)
-        run_id: int = waiter.response.run_id
-        return run_id
+        return int(waiter.bind()["run_id"])
 
     def ended(self, run_id: int, life_cycle: str = "TERMINATED") -> tuple[Run, RunOutput]:
         """A run with its output, once it has ended."""
         self.workspace.wait_for(run_id, life_cycle)
         run = self.client.jobs.get_run(run_id)
-        return run, self.client.jobs.get_run_output(run.tasks[0].run_id)
+        return run, self.client.jobs.get_run_output(present(present(run.tasks)[0].run_id))
 
     def run(self, function: str, *parameters: str, **how: Any) -> str:
         """Run a function of ``small_tasks``, which must succeed; what it printed."""
         run, output = self.ended(self.submit(function, *parameters, **how))
-        assert result_of(run) == "SUCCESS", f"{run.state.state_message}\n{output.logs}"
-        return output.logs
+        assert result_of(run) == "SUCCESS", f"{message_of(run)}\n{output.logs}"
+        return present(output.logs)
+
+    def download(self, path: str) -> bytes:
+        """The content of a file in a volume."""
+        return present(self.client.files.download(path).contents).read()
+
+    def cluster_state(self) -> str:
+        """The state of the workspace's cluster."""
+        return present(self.client.clusters.get(EXISTING_CLUSTER).state).value
 
 
 def result_of(run: Run) -> str:
     """How a run ended."""
-    return str(run.state.result_state.value)
+    return str(present(present(run.state).result_state).value)
+
+
+def message_of(run: Run) -> str:
+    """The message of a run's state."""
+    return str(present(present(run.state).state_message))
+
+
+def present(value: T | None) -> T:
+    """A field that every answer here has, though the SDK's types make it optional."""
+    assert value is not None, "the workspace's answer lacks a field"
+    return value
 
 
 @pytest.fixture(scope="package")

@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 from dagster_databricks.pipes import volumes_tempdir
 from databricks.sdk import WorkspaceClient
+from databricks.sdk.credentials_provider import CredentialsStrategy
 from databricks.sdk.errors import (
     BadRequest,
-    DatabricksError,
     NotFound,
     PermissionDenied,
     ResourceDoesNotExist,
     Unauthenticated,
 )
+from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service.catalog import VolumeType
 
 from pinterest_platform_tests.databricks.conftest import VOLUME, Site
@@ -35,7 +36,7 @@ def test_only_the_token_is_let_in(site: Site) -> None:
         none.catalogs.get("main")
 
 
-class _NoCredentials:
+class _NoCredentials(CredentialsStrategy):
     def auth_type(self) -> str:
         return "none"
 
@@ -48,7 +49,7 @@ def test_a_file_comes_back_as_it_went(site: Site) -> None:
     site.client.files.upload(path, io.BytesIO(b"\x00\xff"))
     site.client.files.upload(path, io.BytesIO(b"\x00\xfe"), overwrite=True)
 
-    assert site.client.files.download(path).contents.read() == b"\x00\xfe"
+    assert site.download(path) == b"\x00\xfe"
     assert site.client.files.get_metadata(path).content_length == 2
     with pytest.raises(DatabricksError, match="already exists"):
         site.client.files.upload(path, io.BytesIO(b""), overwrite=False)
@@ -116,7 +117,7 @@ def test_catalogs_schemas_and_volumes_are_made_once_and_in_order(site: Site) -> 
 def test_clusters_and_scopes_are_those_of_the_workspace(site: Site) -> None:
     site.workspace.secrets["shown"] = {}
 
-    assert site.client.clusters.get(EXISTING_CLUSTER).state.value == "RUNNING"
+    assert site.cluster_state() == "RUNNING"
     with pytest.raises(ResourceDoesNotExist):
         site.client.clusters.get("0101-120000-nothing")
     assert "shown" in [scope.name for scope in site.client.secrets.list_scopes()]

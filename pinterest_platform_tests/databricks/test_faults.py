@@ -8,8 +8,13 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from pinterest_platform_tests.databricks.conftest import VOLUME, Site, result_of
-from pinterest_platform_tests.databricks.submissions import EXISTING_CLUSTER
+from pinterest_platform_tests.databricks.conftest import (
+    VOLUME,
+    Site,
+    message_of,
+    present,
+    result_of,
+)
 from pinterest_platform_tests.process_tree import below, is_alive
 
 # A late file is late by this much; whatever reads it meanwhile takes milliseconds.
@@ -121,7 +126,7 @@ def test_a_killed_task_has_failed(site: Site) -> None:
     run, output = site.ended(run_id)
 
     assert result_of(run) == "FAILED"
-    assert "137 (SIGKILL)" in output.error
+    assert "137 (SIGKILL)" in present(output.error)
 
 
 def test_a_terminated_cluster_ends_its_runs_and_takes_no_more(own_site: Site) -> None:
@@ -132,10 +137,10 @@ def test_a_terminated_cluster_ends_its_runs_and_takes_no_more(own_site: Site) ->
     lost, _ = own_site.ended(running, "INTERNAL_ERROR")
     refused, _ = own_site.ended(own_site.submit("tell"), "INTERNAL_ERROR")
 
-    assert "was terminated during the run" in lost.state.state_message
-    assert "unexpected state Terminated" in refused.state.state_message
+    assert "was terminated during the run" in message_of(lost)
+    assert "unexpected state Terminated" in message_of(refused)
     assert result_of(lost) == result_of(refused) == "FAILED"
-    assert own_site.client.clusters.get(EXISTING_CLUSTER).state.value == "TERMINATED"
+    assert own_site.cluster_state() == "TERMINATED"
     assert "[7]" in own_site.run("make_table", "7", serverless=True)
 
 
@@ -149,7 +154,7 @@ def test_what_a_task_writes_shows_up_late(site: Site) -> None:
     until(lambda: "written" in names_in(site, folder))
     site.workspace.faults.delay_messages(0)
 
-    assert site.client.files.download(f"{folder}/written").contents.read() == b"at last"
+    assert site.download(f"{folder}/written") == b"at last"
 
 
 def names_in(site: Site, folder: str) -> list[str]:
@@ -157,7 +162,7 @@ def names_in(site: Site, folder: str) -> list[str]:
 
 
 def state_of(site: Site, run_id: int) -> str:
-    return str(site.client.jobs.get_run(run_id).state.life_cycle_state.value)
+    return str(present(present(site.client.jobs.get_run(run_id).state).life_cycle_state).value)
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -12,7 +12,13 @@ from databricks.sdk.service.compute import ClusterSpec, Library
 from databricks.sdk.service.jobs import SparkPythonTask, SubmitTask
 from deltalake import DeltaTable
 
-from pinterest_platform_tests.databricks.conftest import VOLUME, Site, result_of
+from pinterest_platform_tests.databricks.conftest import (
+    VOLUME,
+    Site,
+    message_of,
+    present,
+    result_of,
+)
 from pinterest_platform_tests.databricks.submissions import EXISTING_CLUSTER
 from pinterest_platform_tests.databricks.workspace import running_workspace
 from pinterest_platform_tests.process_tree import below
@@ -27,7 +33,7 @@ def a_new_cluster(**variables: str) -> ClusterSpec:
     )
 
 
-def told(printed: str) -> dict[str, Any]:
+def summary(printed: str) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(printed)
     return answer
 
@@ -50,7 +56,7 @@ def test_a_schema_is_made_in_a_catalog_that_exists_only(site: Site) -> None:
     run, output = site.ended(site.submit("make_schema", "nowhere.raw"))
 
     assert result_of(run) == "FAILED"
-    assert "Catalog 'nowhere' was not found" in output.error
+    assert "Catalog 'nowhere' was not found" in present(output.error)
 
 
 def test_the_cluster_can_import_the_wheel_and_has_the_variables_of_the_task(site: Site) -> None:
@@ -65,8 +71,8 @@ def test_a_failed_task_shows_its_error_and_where_it_was_raised(site: Site) -> No
 
     assert result_of(run) == "FAILED"
     assert output.error == "ValueError: no good: really"
-    assert "in fail" in output.error_trace
-    assert run.run_page_url.endswith(f"/run/{run.run_id}")
+    assert "in fail" in present(output.error_trace)
+    assert present(run.run_page_url).endswith(f"/run/{run.run_id}")
 
 
 def test_a_wheel_that_is_not_there_is_the_end_of_the_run(site: Site) -> None:
@@ -75,7 +81,7 @@ def test_a_wheel_that_is_not_there_is_the_end_of_the_run(site: Site) -> None:
     run, _ = site.ended(site.submit("tell", libraries=[wheel]), "INTERNAL_ERROR")
 
     assert result_of(run) == "FAILED"
-    assert "none-1.0-py3-none-any.whl does not exist" in run.state.state_message
+    assert "none-1.0-py3-none-any.whl does not exist" in message_of(run)
 
 
 def test_a_token_makes_one_run_also_when_that_is_over(site: Site) -> None:
@@ -92,7 +98,7 @@ def test_a_task_has_its_own_variables_only(site: Site, monkeypatch: pytest.Monke
     monkeypatch.setenv("PINTEREST_LAKE", "of the test")
     site.workspace.environment["AWS_REGION"] = "eu-west-1"
 
-    found = told(site.run("tell"))
+    found = summary(site.run("tell"))
 
     del site.workspace.environment["AWS_REGION"]
     assert found["variables"]["AWS_REGION"] == "eu-west-1"
@@ -107,8 +113,8 @@ def test_a_task_reads_a_secret_and_a_new_cluster_refers_to_one(site: Site) -> No
 
     read, referred = site.submit("secret", "aws", "key"), site.submit("tell", new_cluster=cluster)
 
-    assert site.ended(read)[1].logs.strip() == "hush"
-    assert told(site.ended(referred)[1].logs)["variables"]["AWS_SECRET"] == "hush"
+    assert printed(site, read).strip() == "hush"
+    assert summary(printed(site, referred))["variables"]["AWS_SECRET"] == "hush"
 
 
 def test_a_secret_that_is_not_there_is_an_error(site: Site) -> None:
@@ -116,7 +122,7 @@ def test_a_secret_that_is_not_there_is_an_error(site: Site) -> None:
 
     run, _ = site.ended(site.submit("tell", new_cluster=cluster), "INTERNAL_ERROR")
 
-    assert "Secret" in run.state.state_message
+    assert "Secret" in message_of(run)
 
 
 def test_volumes_are_where_the_parameters_of_a_task_say(site: Site) -> None:
@@ -127,10 +133,10 @@ def test_volumes_are_where_the_parameters_of_a_task_say(site: Site) -> None:
     telling = site.submit("tell", "--dagster-pipes-context", packed, "aWQ=")
     cluster = site.submit("tell", new_cluster=a_new_cluster(DAGSTER_PIPES_CONTEXT=packed))
     site.ended(writing)
-    context, given, other = told(site.ended(telling)[1].logs)["parameters"]
-    variables = told(site.ended(cluster)[1].logs)["variables"]
+    context, given, other = summary(printed(site, telling))["parameters"]
+    variables = summary(printed(site, cluster))["variables"]
 
-    assert site.client.files.download(path).contents.read() == b"by the task"
+    assert site.download(path) == b"by the task"
     local = str(site.workspace.volumes / "main" / "ops" / "code" / "messages")
     assert context == "--dagster-pipes-context"
     assert decode_param(given) == {"path": local, "include_stdio_in_messages": True}
@@ -150,10 +156,10 @@ def test_a_python_file_of_a_volume_runs_with_its_parameters(site: Site) -> None:
         spark_python_task=SparkPythonTask(python_file=file, parameters=["a", "b"]),
     )
 
-    run, output = site.ended(site.client.jobs.submit(tasks=[task]).response.run_id)
+    run, output = site.ended(site.client.jobs.submit(tasks=[task]).bind()["run_id"])
 
     assert result_of(run) == "SUCCESS"
-    assert output.logs.strip() == "['a', 'b']"
+    assert present(output.logs).strip() == "['a', 'b']"
 
 
 def test_a_task_that_takes_too_long_is_ended(site: Site) -> None:
@@ -170,6 +176,11 @@ def test_all_processes_end_with_the_workspace(tmp_path: Path) -> None:
         assert len(of_this(tmp_path)) == 4
 
     assert of_this(tmp_path) == []
+
+
+def printed(site: Site, run_id: int) -> str:
+    """What a run's task printed, once it has ended."""
+    return present(site.ended(run_id)[1].logs)
 
 
 def of_this(folder: Path) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from pyspark.sql import DataFrame
 
 from pinterest_platform.definitions import defs
 from pinterest_platform.defs import layers
@@ -116,7 +117,7 @@ def test_a_run_succeeds_once_the_outage_is_over(
 ) -> None:
     with ExitStack() as stack:
 
-        def recover(_: dg.DagsterEvent) -> None:
+        def recover(_event: dg.DagsterEvent) -> None:
             _, environment = stack.enter_context(turned_kinesis())
             for name, value in environment.items():
                 monkeypatch.setenv(name, value)
@@ -135,13 +136,16 @@ def test_a_wrong_setting_fails_at_once(instance: dg.DagsterInstance) -> None:
     assert "set PINTEREST_LANDING" in reason(result)
 
 
+def raise_a_type_error(*_: DataFrame) -> DataFrame:
+    raise TypeError("unsupported operand type(s) for +: 'int' and 'str'")
+
+
 @pytest.mark.usefixtures("at_once")
 def test_a_programming_error_fails_at_once(
     instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     land_posts(tmp_path / "home" / "landing", range(3), arrived_at=NOW)
-    pins = TABLES["cleaned.pins"]
-    broken = replace(pins, transform=lambda *_: 1 + "1")  # type: ignore[operator]
+    broken = replace(TABLES["cleaned.pins"], transform=raise_a_type_error)
     monkeypatch.setitem(TABLES, "cleaned.pins", broken)
     retries: list[dg.DagsterEvent] = []
     result = run(instance, [dg.AssetKey(["cleaned", "pins"])], retries.append)

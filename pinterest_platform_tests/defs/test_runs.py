@@ -54,10 +54,13 @@ def test_a_run_of_everything_new_is_recorded_with_its_metadata(pinterest: Pinter
             assert materialization is not None
             metadata = materialization.metadata
             assert metadata["dagster/row_count"].value is not None
-            columns = [column.name for column in metadata["dagster/column_schema"].value.columns]
-            assert columns == list(table.column_names)
-            lineage = metadata["dagster/column_lineage"].value.deps_by_column
-            assert set(lineage) == {c.name for c in table.columns if c.derived_from}
+            schema = metadata["dagster/column_schema"]
+            assert isinstance(schema, dg.TableSchemaMetadataValue)
+            assert [column.name for column in schema.schema.columns] == list(table.column_names)
+            lineage = metadata["dagster/column_lineage"]
+            assert isinstance(lineage, dg.TableColumnLineageMetadataValue)
+            derived = {column.name for column in table.columns if column.derived_from}
+            assert set(lineage.column_lineage.deps_by_column) == derived
             empty = name == "cleaned.quarantine" or table in raw.STREAM.values()
             preview = metadata["preview"]
             assert isinstance(preview, dg.TableMetadataValue)
@@ -66,7 +69,9 @@ def test_a_run_of_everything_new_is_recorded_with_its_metadata(pinterest: Pinter
             for check in table.checks:
                 spec = dg.AssetCheckKey(key(name), check.name)
                 (record,) = instance.event_log_storage.get_asset_check_execution_history(spec, 1)
-                evaluation = record.event.dagster_event.asset_check_evaluation_data  # type: ignore[union-attr]
+                assert record.event
+                assert record.event.dagster_event
+                evaluation = record.event.dagster_event.asset_check_evaluation_data
                 assert evaluation.passed, (name, check.name)
                 assert "offending_rows" in evaluation.metadata
         pins = instance.get_latest_materialization_event(key("cleaned.pins"))

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import cast
 from urllib.parse import urlsplit
 
 import pytest
 from pyspark.sql import functions
+from pyspark.sql.connect.session import SparkSession as ConnectSession
 
 from local_servers.spark_connect import sail_server
 from pinterest_platform.engines import session
@@ -124,7 +126,7 @@ def test_answers_are_not_compressed() -> None:
     with sail_server() as url, overheard(url) as (way, heard):
         with connect_session(way) as session:
             session.conf.get("spark.sql.session.timeZone")
-            name = session.session_id.encode()
+            name = cast(ConnectSession, session).session_id.encode()
         assert name in heard
         assert GZIP not in heard
 

@@ -156,7 +156,7 @@ def test_every_outage_of_the_broker_is_one_line_and_its_end_another(tmp_path: Pa
             assert {found.get("/health").status_code for _ in range(2)} == {503}
             broker.start()
             wait_until(lambda: found.post([{"value": 1}]).status_code == 200)
-            wait_until(lambda ended=ended: found.log().count("is available again") == ended)  # type: ignore[misc]
+            wait_until(lambda ended=ended: found.log().count("is available again") == ended)
         found.terminate()
         _, _, stderr = found.output()
     outage = [
@@ -223,7 +223,7 @@ def test_acknowledged_records_are_in_the_topic_whatever_is_killed(tmp_path: Path
             poster.start()
         for _ in range(2):
             before = len(acknowledged)
-            wait_until(lambda before=before: len(acknowledged) > before + 200)  # type: ignore[misc]
+            wait_until(lambda before=before: len(acknowledged) > before + 200)
             broker.kill()
             broker.start()
         before = len(acknowledged)

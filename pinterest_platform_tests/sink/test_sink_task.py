@@ -114,7 +114,7 @@ def test_every_offset_lands_once_whatever_is_killed(tmp_path: Path) -> None:
                     before = sum(len(landed(landing, topic, number)) for number in range(3))
                     more = chance.randrange(1, 200)
                     wait_until(
-                        lambda before=before, more=more: (  # type: ignore[misc]
+                        lambda before=before, more=more: (
                             sum(len(landed(landing, topic, number)) for number in range(3))
                             >= before + more
                         )
@@ -129,7 +129,7 @@ def test_every_offset_lands_once_whatever_is_killed(tmp_path: Path) -> None:
             last = sinks.start("--records", "20", "--seconds", "0.2")
             for number in range(3):
                 wait_until(
-                    lambda number=number: (  # type: ignore[misc]
+                    lambda number=number: (
                         len(landed(landing, topic, number)) == len(broker.values(topic, number))
                     )
                 )
@@ -176,7 +176,7 @@ def test_an_object_is_rotated_when_its_first_record_has_waited_long_enough(
         sink = sinks.start("--seconds", "0.5")
         for number in range(3):
             broker.put(topic, [str(number).encode()])
-            wait_until(lambda number=number: len(landed(landing, topic)) == number + 1)  # type: ignore[misc]
+            wait_until(lambda number=number: len(landed(landing, topic)) == number + 1)
         sink.stop()
     assert list(objects(landing, topic)) == [0, 1, 2]
     assert len(sink.log("reason: seconds")) == 3
@@ -303,7 +303,7 @@ def test_every_outage_of_the_broker_is_one_line_and_its_end_another(tmp_path: Pa
         sink = sinks.start("--seconds", "0.1")
         for outage in (1, 2):
             broker.put(topic, [b"1"])
-            wait_until(lambda outage=outage: len(landed(landing, topic)) == outage)  # type: ignore[misc]
+            wait_until(lambda outage=outage: len(landed(landing, topic)) == outage)
             broker.kill()
             sink.wait_for(f"broker {broker.bootstrap} is unavailable", outage)
             broker.start()
@@ -327,7 +327,7 @@ def test_every_outage_of_the_landing_place_is_one_line_and_its_end_another(
         sink = sinks.start("--seconds", "0.1")
         for outage in (1, 2):
             broker.put(topic, [b"1"])
-            wait_until(lambda outage=outage: len(landed(landing, topic)) == 2 * outage - 1)  # type: ignore[misc]
+            wait_until(lambda outage=outage: len(landed(landing, topic)) == 2 * outage - 1)
             (landing / "topics").rename(landing / "aside")
             (landing / "topics").write_text("not a folder")
             broker.put(topic, [b"2"])
@@ -335,7 +335,7 @@ def test_every_outage_of_the_landing_place_is_one_line_and_its_end_another(
             (landing / "topics").unlink()
             (landing / "aside").rename(landing / "topics")
             sink.wait_for("the landing place is available again", outage)
-            wait_until(lambda outage=outage: len(landed(landing, topic)) == 2 * outage)  # type: ignore[misc]
+            wait_until(lambda outage=outage: len(landed(landing, topic)) == 2 * outage)
         lines = seconds_removed(sink.log("the landing place is"))
     assert [line.partition(":")[0] for line in lines] == [
         "WARNING the landing place is unavailable",

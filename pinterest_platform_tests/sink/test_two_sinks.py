@@ -63,7 +63,9 @@ class Sharing:
     def burst(self, records: int = 10) -> None:
         """Put records into each partition."""
         for partition in self.partitions:
-            lines = [f"{self.produced + index}".encode() for index in range(records)]
+            lines: list[bytes | None] = [
+                f"{self.produced + index}".encode() for index in range(records)
+            ]
             self.broker.put(self.topic, lines, partition)
         self.produced += records
 
@@ -71,7 +73,7 @@ class Sharing:
         """Wait until all records are in the landing place, once and in order."""
         for partition in self.partitions:
             wait_until(
-                lambda partition=partition: (  # type: ignore[misc]
+                lambda partition=partition: (
                     len(landed(self.landing, self.topic, partition)) == self.produced
                 )
             )
@@ -104,7 +106,7 @@ def test_sinks_of_a_group_share_partitions_and_take_over_those_of_one_that_ends(
         for partition in sharing.partitions:
             sharing.broker.put(sharing.topic, [b"more"], partition)
             wait_until(
-                lambda partition=partition: (  # type: ignore[misc]
+                lambda partition=partition: (
                     sharing.committed(group)[partition] == sharing.produced + 1
                 )
             )

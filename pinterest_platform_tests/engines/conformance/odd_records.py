@@ -198,7 +198,11 @@ def _record(kind: str, dice: random.Random) -> str:
     for _ in range(dice.choice((0, 0, 0, 1, 2))):
         extra = dice.choice(("meta", dice.choice(names), dice.choice(names).upper(), ""))
         members.insert(dice.randrange(len(members) + 1), (_name(extra, dice), _odd_value(dice)))
-    white = (lambda: "") if dice.random() < 0.7 else (lambda: dice.choice(WHITE))
+    is_spaced = dice.random() >= 0.7
+
+    def white() -> str:
+        return dice.choice(WHITE) if is_spaced else ""
+
     text = ",".join(
         f"{white()}{name}{white()}:{white()}{value}{white()}" for name, value in members
     )

@@ -106,7 +106,7 @@ def test_a_surplus_connection_is_served_once_there_is_room(serve: Any, connect: 
     # Served, so not answered by this app.
     def is_served() -> bool:
         try:
-            return surplus.send(POST).status() != 503
+            return bool(surplus.send(POST).status() != 503)
         except TimeoutError:
             return True
 
