@@ -12,7 +12,7 @@ from pinterest_platform.commands.output import take_every_character, visible
 from pinterest_platform.environment import forget_users_of_endpoints, reach_this_machine_directly
 from pinterest_platform.errors import PlatformError
 
-# What the system says of a disk that is full, broken or not to be written.
+# Errors of a disk that is full, broken or read-only.
 _REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES}
 
 # Name -> (where the command is, one line for --help). A subcommand's module is imported when it is
@@ -21,13 +21,13 @@ COMMANDS = {
     "seed-db": ("pinterest_platform.commands.seed_db", "Make and fill the sample source database."),
     "gateway": ("pinterest_platform.commands.gateway", "Serve the HTTP gateway."),
     "sink": ("pinterest_platform.commands.sink", "Write Kafka's topics to landing objects."),
-    "emulate": ("pinterest_platform.commands.emulate", "Post rows of the source database."),
+    "emulate": ("pinterest_platform.commands.emulate", "Post random rows of the source database."),
     "streams": ("pinterest_platform.commands.streams", "List, create, describe, delete streams."),
     "run": ("pinterest_platform.commands.run", "Materialise assets through Dagster."),
     "query": ("pinterest_platform.commands.query", "Run SQL over the lake."),
-    "demo": ("pinterest_platform.commands.demo", "All of it, on embedded defaults."),
+    "demo": ("pinterest_platform.commands.demo", "Run the whole pipeline on this machine."),
     "ui": ("pinterest_platform.commands.ui", "Serve Dagster's UI and daemon."),
-    "live": ("pinterest_platform.commands.live", "The UI, with posts that keep coming."),
+    "live": ("pinterest_platform.commands.live", "Serve the UI, with a steady stream of posts."),
     "sail": ("pinterest_platform.commands.sail", "Serve Sail to Spark Connect clients."),
     "wheel": ("pinterest_platform.commands.wheel", "Build the wheel for jobs on Databricks."),
 }
@@ -65,7 +65,7 @@ def _main() -> None:
     try:
         main(prog_name="pinterest")
     except OSError as error:
-        # A closed pipe is none of them: click ends without a word.
+        # click exits silently when the pipe of its output closes.
         if error.errno not in _REFUSED:
             raise
         click.echo(f"Error: {visible(_of_system(error))}", err=True)
@@ -78,7 +78,7 @@ def _of_system(error: OSError) -> str:
 
 
 def _require_usable_installation() -> None:
-    # Alembic, with which Dagster sets up its storage, reads a % as a placeholder.
+    # Dagster sets up its storage with Alembic, which reads a % as a placeholder.
     if "%" in sys.prefix:
         raise PlatformError(
             f"Dagster cannot work where it is installed, in {sys.prefix}: the path must not have a "
@@ -93,7 +93,7 @@ def main() -> None:
 
 
 def run() -> None:
-    """The console script: the command, and an end that an engine at work cannot spoil."""
+    """The console script: runs the command, and exits cleanly even while an engine works."""
     take_every_character()
     reach_this_machine_directly()
     forget_users_of_endpoints()
@@ -101,8 +101,8 @@ def run() -> None:
         _main()
     except SystemExit as end:
         if end.code and "pysail" in sys.modules:
-            # After Ctrl-C, Sail's threads may still be in the middle of Python code: the process
-            # would abort when the interpreter is taken down under them.
+            # After Ctrl-C, Sail's threads may still run Python code, and the interpreter's
+            # shutdown would abort the process.
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(end.code if isinstance(end.code, int) else 1)

@@ -1,4 +1,4 @@
-"""The entry: what Dagster loads."""
+"""The entry point: the definitions that Dagster loads."""
 
 import warnings
 from pathlib import Path
@@ -13,21 +13,21 @@ from pinterest_platform.settings import load
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Everything in ``defs/``, with the engine that the environment asks for."""
+    """All definitions in ``defs/``, with the engine that the environment selects."""
     reach_this_machine_directly()
     forget_users_of_endpoints()
     return dg.Definitions.merge(
         _of_the_folder(),
         dg.Definitions(
             resources={"engine": EngineResource.of(load())},
-            # A step is an engine session's work; a process for each would start an engine each.
+            # In one process, so that all steps of a run share one engine session.
             executor=dg.in_process_executor,
         ),
     )
 
 
 def _of_the_folder() -> dg.Definitions:
-    """As ``dg.load_from_defs_folder``, which needs a pyproject.toml that no wheel installs."""
+    """Like ``dg.load_from_defs_folder``, which needs a pyproject.toml: a wheel has none."""
     with warnings.catch_warnings():
         for category in (dg.BetaWarning, dg.PreviewWarning):
             warnings.simplefilter("ignore", category)

@@ -17,13 +17,13 @@ class PlatformError(Exception):
 
 
 class ConfigurationError(PlatformError):
-    """A setting, a permission or a file is wrong: only a person can change that."""
+    """A setting, a permission or a file is wrong: a retry cannot succeed."""
 
 
 class OutageError(PlatformError):
-    """The network, a server or a lock fails or is busy: a later try may succeed.
+    """The network, a server or a lock fails or is busy: a retry may succeed.
 
-    Steps are tried again after this error and no other.
+    Steps are retried after this error and no other.
     """
 
 
@@ -41,7 +41,7 @@ class StreamError(PlatformError):
 
 
 class StreamOutageError(StreamError, OutageError):
-    """Kinesis throttles, does not answer, or cannot be reached."""
+    """Kinesis throttles, does not answer, or is unreachable."""
 
 
 class RemoteError(PlatformError):
@@ -58,14 +58,14 @@ class Unavailable(PlatformError):
 
 
 class LandingUnavailable(Unavailable):
-    """The landing place could not be read or written: nothing of the request is acknowledged."""
+    """The landing place cannot be read or written: no record of the request is acknowledged."""
 
 
 class RemoteOutageError(RemoteError, OutageError):
-    """Work on another system failed because that system did."""
+    """Work on another system failed because of an outage there."""
 
 
-# How HTTP clients, gRPC, the AWS SDKs and Java name what passes by itself.
+# How HTTP clients, gRPC, the AWS SDKs and Java name temporary failures.
 _OUTAGE = re.compile(
     "connection (refused|reset|error|closed)|connect error|error sending request|broken pipe"
     "|timed? ?out|timeout|dns error|name resolution|unknownhost|no route to host"
@@ -81,7 +81,7 @@ def is_outage(text: str) -> bool:
 
 
 def error_for(text: str) -> type[PlatformError]:
-    """The class for an error that a library gave this text: an outage, or else a configuration."""
+    """The error class for a library's error text: outage or, for any other text, configuration."""
     return OutageError if is_outage(text) else ConfigurationError
 
 

@@ -140,6 +140,6 @@ def _links(path: str) -> Path:
                 return folder
     raise PlatformError(
         f"the path {path} has characters that engines do not take literally, and no folder for a "
-        "link to it can be made: set XDG_CACHE_HOME to a writable folder with a name of letters, "
-        "digits, _ and -"
+        "link to it can be created: set XDG_CACHE_HOME to a writable folder with a name of "
+        "letters, digits, _ and -"
     )

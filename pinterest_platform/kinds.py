@@ -1,7 +1,7 @@
-"""The kinds of record, each with its names on the whole way from the source to a cleaned table.
+"""The kinds of record, each with its names from the source database to the cleaned table.
 
-Settings, assets, ingestion, cleaning, emulator and benchmarks all read them here. What the columns
-of a cleaned table are stands beside its transform, in ``tables/cleaned``.
+Settings, assets, ingestion, cleaning, emulator and benchmarks all use these definitions. The
+columns of a cleaned table are defined with its transform, in ``tables/cleaned``.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ class Kind:
     """A kind of record.
 
     Args:
-        name: in topics, streams and raw tables: ``pin``.
-        noun: what such a record is called in texts.
-        source_table: the table of the source database that its records are rows of.
-        source_description: what a row of that table is.
-        id_fields: the fields that may hold its number; the first that does counts.
-        cleaned: the table of its cleaned records, without the schema.
+        name: the name in topics, streams and raw tables: ``pin``.
+        noun: the word for such a record in descriptions.
+        source_table: the table of the source database.
+        source_description: what a row of that table represents.
+        id_fields: the fields that may contain the post's number; the first non-null one counts.
+        cleaned: the cleaned table, without the schema.
     """
 
     name: str

@@ -39,7 +39,7 @@ def open_store(url: str, *, create: bool = False, patience: timedelta = S3_PATIE
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigurationError(
-                f"the landing folder {folder} cannot be made ({error.strerror}): "
+                f"the landing folder {folder} cannot be created ({error.strerror}): "
                 "set PINTEREST_LANDING"
             ) from None
     if not folder.exists():
@@ -48,5 +48,7 @@ def open_store(url: str, *, create: bool = False, patience: timedelta = S3_PATIE
             "or set PINTEREST_LANDING"
         )
     if not folder.is_dir():
-        raise ConfigurationError(f"the landing place {folder} is a file: set PINTEREST_LANDING")
+        raise ConfigurationError(
+            f"the landing place {folder} is a file: set PINTEREST_LANDING to a folder"
+        )
     return LocalStore(folder)

@@ -1,4 +1,4 @@
-"""Where the data of a run comes from and goes to, as values that can cross a process border."""
+"""The locations of a run's inputs and outputs, as values that other processes can receive."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ class Places:
         topics: the Kafka topic of each kind of record.
         streams: the Kinesis stream of each kind of record.
         start_date: the first daily partition.
-        parameters: of the transforms, by name.
-        region: of the streams; without one, AWS's own configuration applies.
-        environment: variables with credentials for the processes that read. They are in no JSON
-            and no message.
+        parameters: the transforms' parameters, by name.
+        region: the streams' AWS region; if empty, AWS's own configuration applies.
+        environment: variables with credentials for the reading processes; excluded from JSON and
+            messages.
     """
 
     lake: str

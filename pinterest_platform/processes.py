@@ -129,7 +129,7 @@ def running(
 ) -> Iterator[Process]:
     """Run ``python -m <module> <arguments>`` beside this process until the block ends.
 
-    Ctrl-C in the terminal reaches only the parent, which decides on the order of the ends.
+    Ctrl-C in the terminal reaches only the parent, which then ends its children in order.
 
     Args:
         name: its name in messages.

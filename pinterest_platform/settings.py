@@ -58,7 +58,7 @@ def _local_path(value: object) -> Path:
     try:
         absolute = Path(path).expanduser().absolute()
     except RuntimeError:
-        raise ValueError("it begins with ~, and the home of that user is not known") from None
+        raise ValueError("it begins with ~, but that user has no known home folder") from None
     if reason := unusable_characters(str(absolute)):
         raise ValueError(f"the path {str(absolute)!a} has {reason}: choose another")
     return absolute
@@ -82,13 +82,13 @@ def _place(value: object) -> str:
     if scheme != "s3":
         shown = f"{scheme}://" if scheme.isalnum() else "this"
         raise ValueError(
-            f"'{shown}' is no place for the lake or the landing objects: set it to a folder, "
+            f"'{shown}' is not a location for the lake or the landing objects: set it to a folder, "
             "file:///... or s3://bucket/..."
         )
     if "@" in rest.partition("/")[0]:
         raise ValueError(
-            "it holds credentials: write s3://bucket/prefix, and give them by AWS_ACCESS_KEY_ID "
-            "and AWS_SECRET_ACCESS_KEY, a profile or a role"
+            "it contains credentials: write s3://bucket/prefix, and set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or use a profile or a role"
         )
     if not _S3_URL.fullmatch(place):
         raise ValueError(
@@ -186,7 +186,7 @@ class Settings(BaseSettings):
     def _is_connect_url(cls, remote: SecretStr) -> SecretStr:
         url = remote.get_secret_value()
         if url and not (url.startswith("sc://") and urlsplit(url).hostname):
-            raise ValueError("a Spark Connect server is written sc://host:port")
+            raise ValueError("a Spark Connect server has the form sc://host:port")
         return remote
 
     @field_validator("kafka_bootstrap")
@@ -194,7 +194,7 @@ class Settings(BaseSettings):
     def _are_brokers(cls, brokers: str) -> str:
         if brokers and not all(_BROKER.fullmatch(broker.strip()) for broker in brokers.split(",")):
             raise ValueError(
-                "brokers are written host:port,host:port; a user goes into PINTEREST_KAFKA_USER, "
+                "brokers have the form host:port,host:port; a user goes into PINTEREST_KAFKA_USER, "
                 "the password into PINTEREST_KAFKA_PASSWORD"
             )
         return brokers
@@ -204,14 +204,14 @@ class Settings(BaseSettings):
     def _fits_a_header(cls, token: SecretStr) -> SecretStr:
         text = token.get_secret_value()
         if not (text.isascii() and text.isprintable()) or " " in text:
-            raise ValueError("a token is written in printable ASCII, without blanks")
+            raise ValueError("a token has only printable ASCII characters and no blanks")
         return token
 
     @field_validator("gateway_hosts")
     @classmethod
     def _are_names(cls, hosts: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9._*-]*(,[A-Za-z0-9._*-]+)*", hosts.replace(" ", "")):
-            raise ValueError("hosts are names without a port, with commas between them")
+            raise ValueError("hosts are names without a port, separated by commas")
         return hosts
 
     @field_validator("post_years", "joining_years", mode="before")

@@ -81,7 +81,8 @@ def nothing_new(daemon: Daemon) -> bool:
         for sensor in ("landing_arrivals", "stream_arrivals")
     ]
     return all(
-        reason.startswith(("Nothing new", "What is new was ingested already")) for reason in reasons
+        reason.startswith(("Nothing new", "All arrivals are already ingested"))
+        for reason in reasons
     ) and bool(daemon.finished_runs())
 
 

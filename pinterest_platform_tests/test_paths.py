@@ -78,7 +78,7 @@ def test_home_is_understood_as_people_write_it(tmp_path: Path, written: str) -> 
         ("file:///a?b", "file:///folder"),
         ("file:/a", "file:///"),
         ("s3:/a", "s3://"),
-        ("~nobody-has-this-name/a", "home of that user"),
+        ("~nobody-has-this-name/a", "no known home folder"),
     ],
 )
 def test_what_cannot_be_used_is_refused_before_anything_is_written(

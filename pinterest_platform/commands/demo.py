@@ -43,9 +43,9 @@ class Wave:
     seed: int
 
 
-# A third of the batch posts goes one by one, a third in small requests, a third in large ones. The
-# first tenth is then sent again, like a client that lost a response. A fifth of the stream posts
-# was in the batch before.
+# A third of the batch posts go one by one, a third in small requests, a third in large ones. The
+# first tenth is sent twice, as by a client that lost a response. A fifth of the stream posts repeat
+# posts of the batch.
 WAVES = (
     Wave(channel="batch", posts=667, batch_size=1, seed=100),
     Wave(channel="batch", posts=667, batch_size=5, seed=101),
@@ -80,7 +80,7 @@ def _demo(settings: Settings, console: Console) -> None:
     ):
         days = stale(settings, instance).days or [datetime.now(UTC).date()]
         if not materialise(instance, runs.selected(None), days, console):
-            raise PlatformError("the demo's run failed: its errors are above, or in `pinterest ui`")
+            raise PlatformError("the demo's run failed: see its errors above or in `pinterest ui`")
     with _timed("read the results", stages, console):
         _show_results(settings, console)
     console.print("[bold]Time of each stage[/]")
@@ -91,10 +91,10 @@ def _demo(settings: Settings, console: Console) -> None:
     program = Path(sys.executable).with_name("pinterest")
     console.print(
         f"""
-[bold]{records:,} records were posted, and the eleven tables are made.[/]
+[bold]{records:,} records were posted, and the eleven tables are ready.[/]
 {batch:,} posts went through the topics, {stream:,} through the Kinesis streams. What to do next:
   pinterest ui                             the asset graph, at http://127.0.0.1:3000
-  pinterest live                           the same, with posts that keep coming
+  pinterest live                           the same, with a steady stream of posts
   pinterest query "SELECT * FROM cleaned.quarantine"
   pinterest gateway & pinterest emulate batch --posts 100; pinterest run
 The command is {escape(str(program))}; all data is in {escape(str(settings.home))}."""

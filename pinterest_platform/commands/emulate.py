@@ -29,7 +29,9 @@ def _options(action: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(
         (
             click.option(
-                "--posts", type=click.IntRange(min=1), help="How many; by default until Ctrl-C."
+                "--posts",
+                type=click.IntRange(min=1),
+                help="Number of posts; by default, until Ctrl-C.",
             ),
             click.option(
                 "--rate",
@@ -38,7 +40,11 @@ def _options(action: Callable[..., None]) -> Callable[..., None]:
                 "time from 0 to 2 s apart.",
             ),
             click.option(
-                "--seed", type=int, default=100, show_default=True, help="Same seed, same posts."
+                "--seed",
+                type=int,
+                default=100,
+                show_default=True,
+                help="The same seed gives the same posts.",
             ),
             click.option("--url", default="", help="SQLAlchemy URL of the source database."),
             click.option(
@@ -63,7 +69,7 @@ def _options(action: Callable[..., None]) -> Callable[..., None]:
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Posts whose records share a request.",
+    help="Number of posts in a request.",
 )
 def batch(**options: Any) -> None:
     """Post random rows to the gateway's Kafka topics, one post at a time.

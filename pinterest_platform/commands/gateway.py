@@ -37,7 +37,7 @@ OTHER_FILES = 256
 
 
 class _Server(Server):
-    """Prints its URL on stdout once it listens."""
+    """Prints the URL on stdout once it accepts connections."""
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -60,7 +60,7 @@ class _Server(Server):
     default=8082,
     show_default=True,
     type=click.IntRange(0, 65535),
-    help="Port to listen on; 0 takes a free one.",
+    help="Port to listen on; 0 picks a free one.",
 )
 @click.option(
     "--partitions",
@@ -102,7 +102,7 @@ def _config(app: Starlette) -> uvicorn.Config:
         http=Limited,
         ws="none",
         access_log=False,
-        # uvicorn warns of every request that is not HTTP, which would fill the log.
+        # uvicorn warns about every request that is not HTTP, which would fill the log.
         log_level="error",
         log_config=None,
         proxy_headers=False,
@@ -144,7 +144,7 @@ def require_token(host: str, configured: Settings) -> None:
 
 
 def _topics(configured: Settings, partitions: int) -> Topics:
-    """Topics in Kafka where it is configured, otherwise as landing objects."""
+    """The topics: in Kafka if it is configured, otherwise as landing objects."""
     names = configured.topics.values()
     if configured.kafka_bootstrap:
         try:
@@ -169,7 +169,7 @@ def _listen(host: str, port: int) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             raise PlatformError(
                 f"port {port} of {host} is in use: stop the process that listens there, or choose "
-                "another port with --port (0 takes a free one)"
+                "another port with --port (0 picks a free one)"
             ) from None
         reason = str(error.strerror).split(" (while", 1)[0]
         raise PlatformError(

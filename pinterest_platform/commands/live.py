@@ -23,7 +23,7 @@ ROWS = 11_000
 
 SHARDS = 2
 
-# How soon the end of a process and the start of the UI are noticed.
+# Interval of the checks for ended processes and for the UI.
 POLL_SECONDS = 0.5
 
 
@@ -69,7 +69,7 @@ def _start(
     settings = load()
     if settings.db_secret:
         raise PlatformError(
-            "PINTEREST_DB_SECRET is in AWS, but this command brings an AWS of its own: unset it, "
+            "PINTEREST_DB_SECRET is in AWS, but this command runs its own local AWS: unset it, "
             "and set PINTEREST_DB_HOST, _PORT, _USER, _PASSWORD and _DATABASE instead"
         )
     _seed(settings)
@@ -95,7 +95,7 @@ def _start(
         "the gateway",
         *("pinterest_platform", "gateway", "--port", "0"),
         log="gateway.log",
-        # Not to a configured Kafka or other streams: these posts are only for this machine.
+        # Ignore a configured Kafka: these posts must not leave this machine.
         PINTEREST_KAFKA_BOOTSTRAP="",
         PINTEREST_GATEWAY_STREAMS="",
     )
@@ -119,7 +119,7 @@ def _start(
     ]
     click.echo(
         f"The local AWS is at {aws.endpoint}, the gateway at {url}. Both emulations post to it.\n"
-        f"The output of each process is in {logs}. Dagster needs some seconds to start ..."
+        f"The output of each process is in {logs}. Dagster takes some seconds to start ..."
     )
     return [*emulations, dagster, gateway, aws.process]
 

@@ -10,7 +10,7 @@ from typing_extensions import override
 class OneRecord(logging.Formatter):
     """Escapes control characters and indents further lines, such as those of a traceback.
 
-    So no text of a client can pass for a line of its own, or change a terminal's colours.
+    So text from a client can neither look like a log line nor change a terminal's colours.
     """
 
     @override

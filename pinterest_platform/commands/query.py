@@ -30,8 +30,8 @@ _FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－"
 def command(sql: str, form: str) -> None:
     """Run a query over the lake; tables are raw.pin, cleaned.pins, analytics.posts, ...
 
-    The query reads the lake and reaches nothing else. In CSV, a text that a spreadsheet would take
-    for a formula has an apostrophe before it; JSON has every text as it is.
+    The query reads the lake and reaches nothing else. In CSV, an apostrophe
+    precedes text that a spreadsheet would read as a formula; JSON leaves all text unchanged.
     """
     settings = load()
     with engine_of(settings) as engine:

@@ -20,14 +20,14 @@ DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command("run")
-@click.option("--day", type=DAY, help="The day to make (UTC).")
-@click.option("--from", "first", type=DAY, help="The first day to make.")
-@click.option("--to", "last", type=DAY, help="The last day to make.")
-@click.option("--select", "selection", help="The assets to make: raw/pin, 'group:cleaned', ...")
+@click.option("--day", type=DAY, help="Day to materialise (UTC).")
+@click.option("--from", "first", type=DAY, help="First day to materialise.")
+@click.option("--to", "last", type=DAY, help="Last day to materialise.")
+@click.option("--select", "selection", help="Assets to materialise: raw/pin, 'group:cleaned', ...")
 def command(
     day: datetime | None, first: datetime | None, last: datetime | None, selection: str | None
 ) -> None:
-    """Materialise assets. Without days: every day that has something new."""
+    """Materialise assets; without days, every day with new data."""
     settings = load()
     days = _asked_days(settings, day, first, last)
     assets = runs.selected(selection)
@@ -54,9 +54,9 @@ def materialise(
     days: Sequence[date],
     console: Console,
 ) -> bool:
-    """Make the days, a run for each range without a gap, and with the last what is not daily.
+    """Run each range of consecutive days; the last run includes the assets without days.
 
-    Returns whether all of it succeeded; what happens is printed.
+    Prints the events of the runs. Returns whether all runs succeeded.
     """
     daily = set(filter(runs.is_daily, assets))
     pieces = runs.consecutive(days)
@@ -80,9 +80,9 @@ def _asked_days(
     settings: Settings, day: datetime | None, first: datetime | None, last: datetime | None
 ) -> list[date] | None:
     if day is not None and (first or last):
-        raise click.UsageError("--day goes without --from and --to.")
+        raise click.UsageError("--day excludes --from and --to.")
     if (first is None) != (last is None):
-        raise click.UsageError("--from and --to go together.")
+        raise click.UsageError("--from and --to need each other.")
     start, end = (first or day), (last or day)
     if start is None or end is None:
         return None

@@ -15,13 +15,13 @@ from pinterest_platform.errors import PlatformError
     default=50051,
     show_default=True,
     type=click.IntRange(0, 65535),
-    help="Port; 0 takes a free one.",
+    help="Port; 0 picks a free one.",
 )
 def command(host: str, port: int) -> None:
     """Serve Sail to Spark Connect clients until Ctrl-C.
 
-    Set PINTEREST_ENGINE=connect and PINTEREST_SPARK_REMOTE=sc://HOST:PORT where runs are to use it.
-    Whoever reaches the port can read and write what this process can.
+    Processes use it with PINTEREST_ENGINE=connect and PINTEREST_SPARK_REMOTE=sc://HOST:PORT. Any
+    client of the port can read and write whatever this process can.
     """
     server = sail_server(host, port)
     ends = {signal.SIGINT, signal.SIGTERM}

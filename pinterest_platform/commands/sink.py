@@ -20,19 +20,19 @@ from pinterest_platform.sink.writer import RotationPolicy
     default=RotationPolicy.records,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Write an object when it has this many records ...",
+    help="Rotate an object after this many records ...",
 )
 @click.option(
     "--seconds",
     default=RotationPolicy.seconds,
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
-    help="... or when its first record has waited this many seconds.",
+    help="... or this many seconds after its first record.",
 )
 def command(records: int, seconds: float) -> None:
     """Write Kafka's topics to landing objects, every record once.
 
-    Any number of sinks share the work. What happens is logged on stderr.
+    Any number of sinks can share the work. The log goes to stderr.
     """
     log_to_stderr()
     configured = settings.load()

@@ -12,8 +12,8 @@ from pinterest_platform.engines.databricks.wheel import task_wheel
 def command(folder: Path) -> None:
     """Build the wheel for jobs that Databricks schedules itself (infra/databricks).
 
-    Runs that Dagster submits bring it along by themselves. Other wheels of the project in FOLDER
-    are removed, so that a bundle finds one.
+    Runs that Dagster submits upload it themselves. Other wheels of the project in FOLDER are
+    removed, so that a bundle finds exactly one.
     """
     wheel = task_wheel()
     folder.mkdir(parents=True, exist_ok=True)

@@ -27,12 +27,11 @@ def arrival_sensor(
     """A sensor that requests a run of the job when a channel has arrivals.
 
     Args:
-        name: of the sensor.
-        poll: the channel's; it fails with a PlatformError, and the next tick polls again from the
-            same cursor.
-        group: of the channel's external assets, ``<group>/<kind>``.
+        name: the sensor's name.
+        poll: polls the channel; after a PlatformError the next tick polls from the same cursor.
+        group: the group of the channel's external assets, ``<group>/<kind>``.
         tables: the channel's raw table of each kind.
-        description: for the UI.
+        description: the sensor's description in the UI.
     """
 
     @dg.sensor(
@@ -46,7 +45,7 @@ def arrival_sensor(
         found = poll(load(), context.cursor, time.monotonic() + polling.BUDGET_SECONDS)
         if isinstance(found, Nothing):
             return _skipped(context, found.reason)
-        # Another run, mostly one of the other sensor, may have made everything of it already.
+        # A run of the other sensor may have ingested all of it already.
         stale = {
             kind: arrivals
             for kind, arrivals in found.arrivals.items()
@@ -70,22 +69,23 @@ def _result(
         for kind, arrivals in found.arrivals.items()
     ]
     if not days:
-        reason = "Nothing new" if not found.arrivals else "What is new was ingested already"
+        reason = "Nothing new" if not found.arrivals else "All arrivals are already ingested"
         return dg.SensorResult(
-            skip_reason=f"{reason}: looked at {found.looked_at}.",
+            skip_reason=f"{reason}. Polled: {found.looked_at}.",
             cursor=found.cursor,
             asset_events=observed,
         )
     if max(days) > now.date():
         return _skipped(
-            context, f"Something arrived on {max(days)}, which has not begun here (UTC)."
+            context,
+            f"There are arrivals of {max(days)}, a day that has not begun on this machine (UTC).",
         )
     run = unfinished_run(context.instance, days)
     if run is not None:
         return _skipped(
             context,
             f"Run {run.run_id} ({run.job_name}, {_span(days_of(run))}) is {run.status.value}: "
-            f"what is new of {_span(days)} waits for its end.",
+            f"the arrivals of {_span(days)} wait until it ends.",
         )
     digest = hashlib.sha256(found.cursor.encode()).hexdigest()[:16]
     return dg.SensorResult(
@@ -96,7 +96,7 @@ def _result(
 
 
 def _skipped(context: dg.SensorEvaluationContext, reason: str) -> dg.SensorResult:
-    """No run, and the same cursor: the next tick finds the same arrivals, and more."""
+    """Request no run and keep the cursor, so that the next tick finds the same arrivals."""
     return dg.SensorResult(skip_reason=reason, cursor=context.cursor)
 
 

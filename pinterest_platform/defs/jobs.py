@@ -6,12 +6,12 @@ from pinterest_platform.defs.partitions import DAILY
 
 JOB = "arrivals_to_analytics"
 
-# The tag of runs that a terminal started: the process that works on them, as "<host>:<pid>".
+# Tag of runs started in a terminal: the process that executes them, as "<host>:<pid>".
 PROCESS_TAG = "pinterest/process"
 
 arrivals_to_analytics = dg.define_asset_job(
     JOB,
     selection=dg.AssetSelection.groups("raw", "cleaned", "analytics"),
     partitions_def=DAILY,
-    description="Takes the arrivals of a day from landing objects and streams to the analytics.",
+    description="Carries a day's arrivals from landing objects and streams to the analytics.",
 )

@@ -1,4 +1,4 @@
-"""The days: how raw and cleaned tables are partitioned, and the days that a run is about."""
+"""The daily partitions of raw and cleaned tables, and the days of a run."""
 
 from collections.abc import Collection
 from datetime import date, timedelta
@@ -7,7 +7,7 @@ import dagster as dg
 
 from pinterest_platform.settings import load
 
-# By the UTC date of arrival, today included: its arrivals are carried on while it lasts.
+# By UTC date of arrival; includes today, whose arrivals are processed as they come.
 DAILY = dg.DailyPartitionsDefinition(start_date=load().start_date.isoformat(), end_offset=1)
 
 _DAY = "dagster/partition"
@@ -15,7 +15,7 @@ _FIRST, _LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_
 
 
 def tags_of(days: Collection[date]) -> dict[str, str]:
-    """The tags of a run over the days from the first to the last of ``days``; none for no days."""
+    """The tags of a run over the range from the first to the last of ``days``; none for no days."""
     if not days:
         return {}
     first, last = min(days).isoformat(), max(days).isoformat()
@@ -23,7 +23,7 @@ def tags_of(days: Collection[date]) -> dict[str, str]:
 
 
 def days_of(run: dg.DagsterRun) -> list[date]:
-    """The days that a run is about, ascending; none for a run of unpartitioned assets."""
+    """The days of a run, ascending; none for a run of unpartitioned assets."""
     first = run.tags.get(_DAY) or run.tags.get(_FIRST)
     last = run.tags.get(_DAY) or run.tags.get(_LAST)
     if not first or not last:

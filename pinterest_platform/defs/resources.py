@@ -1,4 +1,4 @@
-"""The engine as a Dagster resource: what runs the steps, chosen by PINTEREST_ENGINE."""
+"""The engine, which PINTEREST_ENGINE selects, as a Dagster resource."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class DatabricksConfig(dg.Config):
-    """What the engine databricks works on; see ``engines.databricks``. Names only, no secrets."""
+    """The compute and access of the engine databricks: names only, no secrets."""
 
     compute: str
     cluster_id: str
@@ -35,19 +35,19 @@ class DatabricksConfig(dg.Config):
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """What the settings say."""
+        """The configuration in the settings."""
         names = cls.model_fields
         return cls(**{name: getattr(settings, f"databricks_{name}") for name in names})
 
 
 class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Builds tables where and with what the settings say; one engine session serves a whole run."""
+    """Builds tables with the engine of the settings; one session serves the whole run."""
 
     name: str
     # ``Places`` as JSON.
     places: dict[str, Any]
-    # Where the engine connect finds its server. It may hold a token, so that what Dagster shows is
-    # the name of the environment variable.
+    # URL of the Spark Connect server, which may contain a token: as an EnvVar, so that Dagster
+    # shows only the variable's name.
     remote: str
     databricks: DatabricksConfig
 
@@ -55,7 +55,7 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """The engine that the settings ask for."""
+        """The engine that the settings select."""
         return cls(
             name=settings.engine,
             places=places_of(settings).to_json(),
@@ -76,7 +76,7 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             yield self
 
     def build(self, context: dg.AssetExecutionContext, request: Request) -> Iterator[Outcome]:
-        """Make tables and run checks; see ``build.tables.build``."""
+        """Build tables and run checks; see ``build.tables.build``."""
         if isinstance(self._engine, Engine):
             return self._engine.build(request)
         return self._engine.build(context, request)

@@ -1,4 +1,4 @@
-"""What is stale: the one answer for sensors, schedule, automation condition and terminal."""
+"""Staleness, computed in one place for sensors, schedule, automation condition and terminal."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,19 +27,19 @@ _ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRu
 
 @dataclass(frozen=True)
 class Stale:
-    """What is to be made: days, ascending, and whether the analytics are, whatever the days."""
+    """The stale days, ascending, and whether the analytics are stale regardless of the days."""
 
     days: list[date]
     analytics: bool
 
 
 def stale(settings: Settings, instance: dg.DagsterInstance) -> Stale:
-    """What a run without days has to make.
+    """The days and tables that a run without days has to materialise.
 
-    A day is stale when something that arrived on it is not in the raw tables, when raw rows of it
-    are not in the cleaned ones, or when a run of it did not succeed and no later one made what it
-    should have. The analytics are when a cleaned table was made after one of them, or when one has
-    lost rows, a file or all since Dagster saw it made.
+    A day is stale if the raw tables lack some of its arrivals, if the cleaned tables lack some of
+    its raw rows, or if a run of it failed and no later run materialised the same assets. The
+    analytics are stale if a cleaned table is newer than one of them, or if one has lost rows or
+    files since its last materialisation.
 
     Raises:
         PlatformError: a place cannot be read.
@@ -47,7 +47,7 @@ def stale(settings: Settings, instance: dg.DagsterInstance) -> Stale:
     with engine_of(settings) as engine:
         places = engine.places
         lake = Lake(engine.session, places.lake)
-        with lake.explaining("what is new cannot be found out"):
+        with lake.explaining("the stale days cannot be determined"):
             arrived = {
                 day for table in in_schema("raw") for day in days_arrived(lake, places, table)
             }
@@ -61,14 +61,14 @@ def stale(settings: Settings, instance: dg.DagsterInstance) -> Stale:
 
 
 def day_to_close(now: datetime) -> date:
-    """The day that ended last: its last arrivals may have come after its last run."""
+    """The day that just ended; its last arrivals may have come after its last run."""
     return (now - timedelta(days=1)).date()
 
 
 def last_made(
     instance: dg.DagsterInstance, keys: Collection[dg.AssetKey]
 ) -> dict[dg.AssetKey, int]:
-    """The event number of each asset's last materialization, of whatever partition; -1 for none."""
+    """The event number of each asset's last materialisation in any partition; -1 for none."""
     records = instance.get_asset_records(list(keys))
     made = {
         record.asset_entry.asset_key: record.asset_entry.last_materialization_storage_id or -1
@@ -80,23 +80,23 @@ def last_made(
 def is_older_than(
     instance: dg.DagsterInstance, keys: Collection[dg.AssetKey], parents: Collection[dg.AssetKey]
 ) -> bool:
-    """Whether one of the assets was made before one of the parents was made last."""
+    """Whether a parent was materialised after one of the assets."""
     made = last_made(instance, [*keys, *parents])
     newest = max((made[parent] for parent in parents), default=-1)
     return any(made[key] < newest for key in keys)
 
 
 def analytics_are_stale(instance: dg.DagsterInstance) -> bool:
-    """Whether a cleaned table was made after one of the analytics."""
+    """Whether a cleaned table was materialised after one of the analytics."""
     return is_older_than(instance, _keys("analytics"), _keys("cleaned"))
 
 
 def ingested_watermarks(
     instance: dg.DagsterInstance, table: Table, days: Collection[date]
 ) -> Iterator[Mapping[str, Any]]:
-    """The watermark's JSON of a raw table's last materialization for each of the days.
+    """The JSON of the watermark in a raw table's last materialisation, for each of the days.
 
-    It is empty unless that run also made everything below the table.
+    Empty unless that run materialised every table downstream, too.
     """
     for day in days:
         of_day = dg.AssetRecordsFilter(
@@ -112,7 +112,7 @@ def ingested_watermarks(
 
 
 def _was_whole(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Whether a run made every table and succeeded."""
+    """Whether a run materialised every table and succeeded."""
     run = instance.get_run_by_id(run_id)
     if run is None or run.status != dg.DagsterRunStatus.SUCCESS or run.job_name != JOB:
         return False
@@ -120,7 +120,7 @@ def _was_whole(instance: dg.DagsterInstance, run_id: str) -> bool:
 
 
 def unfinished_run(instance: dg.DagsterInstance, days: Collection[date]) -> dg.DagsterRun | None:
-    """A queued or running run of one of the days, if there is one."""
+    """A queued or running run of one of the days; None if there is none."""
     unfinished = dg.RunsFilter(
         statuses=[each for each in dg.DagsterRunStatus if each not in _ENDED]
     )
@@ -131,14 +131,14 @@ def unfinished_run(instance: dg.DagsterInstance, days: Collection[date]) -> dg.D
 
 
 def _has_lost_rows(lake: Lake, instance: dg.DagsterInstance, table: Table) -> bool:
-    """Whether the table's row count differs from its last materialization, or it cannot be read."""
+    """Whether the table is unreadable, or its row count differs from its last materialisation."""
     event = instance.get_latest_materialization_event(asset_key(table.full_name))
     made = event.asset_materialization if event else None
     if made is None:
         return False
     if not lake.exists(table):
         return True
-    # The condition makes the engine open the files; a bare count is answered by the log.
+    # The condition makes the engine open the files: the Delta log alone answers a bare count.
     rows = lake.read(table).where(F.col(table.key[0]).isNotNull())
     try:
         return bool(rows.count() != made.metadata["dagster/row_count"].value)
@@ -149,7 +149,7 @@ def _has_lost_rows(lake: Lake, instance: dg.DagsterInstance, table: Table) -> bo
 
 
 def _unfinished_days(instance: dg.DagsterInstance) -> set[date]:
-    """The days of runs that did not succeed and that no later runs made up for."""
+    """The days of failed runs whose assets no later run materialised."""
     made: dict[date, set[dg.AssetKey]] = {}
     unfinished: set[date] = set()
     everything = set(map(asset_key, TABLES))

@@ -26,7 +26,7 @@ SECRET_KEYS = {
     "PORT": "port",
 }
 
-# What else RDS and its rotation write, by the reference of Secrets Manager's JSON structure.
+# Further keys that RDS and its rotation write (Secrets Manager, JSON structure reference).
 _OTHER_SECRET_KEYS = ("engine", "dbInstanceIdentifier", "dbClusterIdentifier", "masterarn")
 
 _SECRET_ENGINES = ("mysql", "mariadb")
@@ -56,7 +56,7 @@ def load_secret(secret: str, region: str, environ: Mapping[str, str]) -> URL:
     Args:
         secret: its name or ARN. Its keys are username, password, host, port, dbname and engine; a
             secret that RDS manages has only the first two.
-        region: of a secret given by its name; without one, what AWS's own configuration says.
+        region: of a secret given by name; if empty, the region of AWS's configuration.
         environ: PINTEREST_DB_HOST, _USER, _PASSWORD, _DATABASE and _PORT win over the secret.
 
     Raises:
@@ -68,7 +68,7 @@ def load_secret(secret: str, region: str, environ: Mapping[str, str]) -> URL:
     _reject_unknown(content, known, origin)
     if content.get("engine", "mysql") not in _SECRET_ENGINES:
         raise PlatformError(
-            f"engine in {origin} is not {' or '.join(_SECRET_ENGINES)}: choose the secret of a "
+            f"engine in {origin} is not {' or '.join(_SECRET_ENGINES)}: set the secret of a "
             "MySQL or MariaDB database"
         )
     given = {key: content[name] for key, name in SECRET_KEYS.items() if name in content}
@@ -81,12 +81,12 @@ def _mysql_url(
     names: Mapping[str, str],
     environ: Mapping[str, str],
 ) -> URL:
-    """The URL of what ``origin`` gives; ``names`` are the keys as they are written there."""
+    """The URL from the values in ``origin``, whose keys are spelled as in ``names``."""
     overrides = {key: environ[name] for key, name in VARIABLES.items() if name in environ}
     values = {**given, **overrides}
     for key, name in VARIABLES.items():
         if values.get(key) is None:
-            raise PlatformError(f"{origin} does not give {names[key]}: add it, or set {name}")
+            raise PlatformError(f"{origin} has no {names[key]}: add it, or set {name}")
 
     def source(key: str) -> str:
         return VARIABLES[key] if key in overrides else f"{names[key]} in {origin}"

@@ -91,7 +91,7 @@ TABLES: dict[str, Table] = {
     if kind.source_table in metadata.tables
 }
 
-# Kind of record -> the primary key, by which the rows of a post belong together.
+# Kind of record -> the primary key, which joins the rows of a post.
 KEYS: dict[str, Column[int]] = {
     name: table.c[KINDS[name].id_fields[0]] for name, table in TABLES.items()
 }
@@ -126,8 +126,7 @@ def open_source(
     if settings.db_secret and not creds:
         if settings.db_creds:
             raise PlatformError(
-                "PINTEREST_DB_CREDS and PINTEREST_DB_SECRET both name a database: leave one of the "
-                "two out"
+                "PINTEREST_DB_CREDS and PINTEREST_DB_SECRET both name a database: unset one of them"
             )
         secret = load_secret(settings.db_secret, settings.aws_region, environ)
         return _engine(secret, settings.db_ca)
@@ -177,7 +176,7 @@ def database_errors(engine: Engine) -> Iterator[None]:
 def missing_tables(engine: Engine) -> list[str]:
     """The names of the source tables that are missing from the database.
 
-    Further columns of a table do no harm.
+    Additional columns are allowed.
 
     Raises:
         PlatformError: a table lacks a column, or the database cannot be reached.

@@ -16,12 +16,12 @@ def read_secret(secret: str, region: str) -> dict[str, object]:
 
     Args:
         secret: its name or ARN.
-        region: of a secret given by its name; without one, what AWS's own configuration says.
+        region: of a secret given by name; if empty, the region of AWS's configuration.
 
     Raises:
-        PlatformError: the secret cannot be read or is no JSON object; its value is never shown.
+        PlatformError: the secret cannot be read or is not a JSON object; never shows its value.
     """
-    # 3 s of imports that only this needs.
+    # 3 s of imports that only secrets need.
     from dagster import BetaWarning  # noqa: PLC0415
     from dagster_aws.secretsmanager import SecretsManagerResource  # noqa: PLC0415
 
@@ -33,7 +33,7 @@ def read_secret(secret: str, region: str) -> dict[str, object]:
     try:
         answer = manager.get_client().get_secret_value(SecretId=secret)
     except ClientError as error:
-        # Only AWS's code: its words may quote the signed headers of the request.
+        # Only AWS's error code: its message may quote the request's signed headers.
         raise _unreadable(secret, str(error.response["Error"].get("Code"))) from None
     except (BotoCoreError, ValueError) as error:
         raise _unreadable(secret, type(error).__name__) from None
@@ -43,7 +43,7 @@ def read_secret(secret: str, region: str) -> dict[str, object]:
         content = None
     if not isinstance(content, dict):
         raise PlatformError(
-            f"the secret {secret} is no JSON object: write it as RDS does, "
+            f"the secret {secret} is not a JSON object: write it as RDS does, "
             '{"username": ..., "password": ..., "host": ..., "port": ..., "dbname": ...}'
         )
     return content

@@ -30,7 +30,7 @@ def connect_session(remote: str) -> Iterator[SparkSession]:
     """Open a session on a server; it ends with the block, the server does not.
 
     Args:
-        remote: ``sc://host:port``, with what the server asks for behind it: ``/;token=...``.
+        remote: ``sc://host:port``, followed by the server's parameters, if any: ``/;token=...``.
 
     Raises:
         PlatformError: the server is unreachable or does not answer; names host and port only.
@@ -54,9 +54,9 @@ def connect_session(remote: str) -> Iterator[SparkSession]:
         try:
             spark = opened(remote)
         except PySparkValueError:
-            # PySpark's words repeat what stands there, a token it may be.
+            # PySpark's own message would repeat the parameters, which may include a token.
             raise unusable(
-                "what stands behind the port is not /;name=value;name=value", ConfigurationError
+                "the part after the port is not /;name=value;name=value", ConfigurationError
             ) from None
         except PlatformError as error:
             raise unusable(str(error)) from None
@@ -77,14 +77,14 @@ def _prepared(places: Places, remote: str) -> Places:
             "the engine connect needs a server: set PINTEREST_SPARK_REMOTE to sc://host:port"
         )
     if is_on_this_machine(remote):
-        # The server may have been started without the run's credentials. One on another machine
-        # has a role of its own, and gets no keys.
+        # A local server may run without the run's credentials. One on another machine has its own
+        # role and gets no keys.
         aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
         return replace(places, environment=aws)
     for place in (places.lake, places.landing):
         if is_folder(place) and not is_plain(place):
             raise ConfigurationError(
-                f"the folder {place} cannot be handed to a server on another machine: "
+                f"the folder {place} cannot be passed to a server on another machine: "
                 "give it a name of letters, digits and _ . - = + @ , only"
             )
     return places

@@ -1,4 +1,4 @@
-"""The engine of a session in this process, and the one thing that an engine does."""
+"""The engines with a session in this process; an engine does one thing: build tables."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -20,10 +20,10 @@ from pinterest_platform.settings import Settings
 
 
 def engine_of(settings: Settings) -> "Engine":
-    """The engine of the settings, if it works in a session of this process.
+    """The engine of the settings, which must work in a session of this process.
 
     Raises:
-        PlatformError: it does not.
+        PlatformError: the engine has no such session.
     """
     remote = settings.spark_remote.get_secret_value()
     return Engine(settings.engine, places_of(settings), remote)
@@ -38,7 +38,7 @@ class Engine:
     ...     for outcome in engine.build(request): ...
 
     Raises:
-        PlatformError: there is no such engine, or it has no session here; or, at its first use, the
+        PlatformError: the engine is unknown or has no session in this process; on first use, the
             session cannot be opened.
     """
 
@@ -70,7 +70,7 @@ class Engine:
         return self._session
 
     def build(self, request: Request) -> Iterator[Outcome]:
-        """Make tables and run checks; see ``build.tables.build``."""
+        """Build tables and run checks; see ``build.tables.build``."""
         return build(self.session, self.places, request)
 
 

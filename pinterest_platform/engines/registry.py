@@ -11,8 +11,8 @@ from pinterest_platform.errors import ConfigurationError
 from pinterest_platform.places import Places
 from pinterest_platform.settings import Settings
 
-# Each is a module, or a package, of this package with an ``ENGINE``. Modules are imported by need:
-# Databricks' clusters have no Sail.
+# Each name is a module of this package with an ``ENGINE``, imported only when used: Databricks'
+# clusters have no Sail.
 NAMES = ("sail", "spark", "connect", "databricks")
 
 
@@ -22,11 +22,11 @@ class EngineType:
 
     Args:
         name: in PINTEREST_ENGINE.
-        open: opens a session in this process, for the places and the server's URL; None where
-            tables are built by runs elsewhere.
-        prepare: the places as sessions get them; it refuses places or a server that the engine
-            cannot work with.
-        lake: the lake of the settings, as the engine reaches it.
+        open: opens a session in this process, given the places and the server's URL; None if runs
+            elsewhere build the tables.
+        prepare: adapts the places for sessions; rejects places or a server that the engine does
+            not support.
+        lake: the location of the lake in the settings, in the engine's form.
         local_landing: whether the engine reads landing objects in a folder of this machine.
         needs_java: whether a Java runtime must be installed.
         needs_spool: whether an open session reads the source of a MERGE more than once, so that
@@ -43,14 +43,14 @@ class EngineType:
 
 
 def engine_type(name: str) -> EngineType:
-    """The engine of that name.
+    """The engine with this name.
 
     Raises:
-        PlatformError: there is none.
+        PlatformError: the name is unknown.
     """
     if name not in NAMES:
         raise ConfigurationError(
-            f"PINTEREST_ENGINE cannot be used: '{name}' is no engine; set it to one of "
+            f"PINTEREST_ENGINE cannot be used: '{name}' is not an engine; set it to one of "
             f"{', '.join(NAMES)}"
         )
     found: EngineType = importlib.import_module(f"{__package__}.{name}").ENGINE
@@ -58,10 +58,10 @@ def engine_type(name: str) -> EngineType:
 
 
 def places_of(settings: Settings) -> Places:
-    """The places of the settings, as their engine reaches them.
+    """The places of the settings, in the form that their engine uses.
 
     Raises:
-        PlatformError: the engine cannot reach them.
+        PlatformError: the engine does not support them.
     """
     engine = engine_type(settings.engine)
     landing = settings.landing

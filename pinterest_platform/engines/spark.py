@@ -135,9 +135,9 @@ def _not_started(coordinates: str, said: IO[bytes], error: Exception) -> Platfor
     lines = [line.strip() for line in said.read().decode(errors="replace").splitlines()]
     if any("unresolved dependency" in line or "download failed" in line.lower() for line in lines):
         return OutageError(
-            f"the jars {coordinates} cannot be had from Maven Central: check the network and the "
-            "proxy (JAVA_TOOL_OPTIONS=-Dhttps.proxyHost=... -Dhttps.proxyPort=...); they are "
-            "fetched once, into ~/.ivy2.5.2"
+            f"the jars {coordinates} cannot be downloaded from Maven Central: check the network "
+            "and the proxy (JAVA_TOOL_OPTIONS=-Dhttps.proxyHost=... -Dhttps.proxyPort=...); Spark "
+            "downloads them once, into ~/.ivy2.5.2"
         )
     reasons = [line for line in lines if "Exception" in line or "Error" in line]
     reason = (reasons or lines or str(error).splitlines())[0][:300]

@@ -64,9 +64,9 @@ def create_app(
     """The gateway as an ASGI app: topics to landing objects or Kafka, streams to Kinesis.
 
     Args:
-        topics: the place of the topics' records; closed with the app.
+        topics: where the records of topics are stored; closed with the app.
         names: the topics.
-        region: of the Kinesis streams; None for that of AWS's configuration.
+        region: the streams' AWS region; None for the one in AWS's configuration.
         streams: the platform's streams.
         stream_access: which streams clients may use, and for which operations.
         hosts: allowed names in Host, besides addresses and localhost.
@@ -217,7 +217,7 @@ class _Gateway:
             if record.partition is not None and not 0 <= record.partition < partitions:
                 raise RestError(
                     404,
-                    f"record {index} is for a partition that does not exist: "
+                    f"record {index} names a partition that does not exist: "
                     f"{topic} has {partitions}, counted from 0",
                     code=PARTITION_NOT_FOUND,
                 )
@@ -276,4 +276,4 @@ async def _answer_disconnected(_: Request, __: Exception) -> Response:
 
 
 async def _answer_unexpected(request: Request, __: Exception) -> Response:
-    return answer(request.scope["path"], 500, "the gateway failed: its log says why")
+    return answer(request.scope["path"], 500, "the gateway failed: see its log")

@@ -123,7 +123,7 @@ class Bodies:
         """The whole body; with ``keep=False``, or if it is too long, it is discarded."""
         body = bytearray()
         size = 0
-        # The rest of a body would pass for the next request.
+        # An unread rest would be parsed as the next request.
         close = {"Connection": "close"}
         try:
             async with asyncio.timeout(self._seconds):
@@ -185,7 +185,7 @@ class _Room:
     def _hand_out(self) -> None:
         while self._waiting and self._waiting[0][0] <= self._free:
             size, turn = self._waiting.popleft()
-            # It may have timed out in this very moment.
+            # The waiter may have timed out just now.
             if not turn.done():
                 self._free -= size
                 turn.set_result(None)

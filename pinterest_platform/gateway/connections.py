@@ -29,7 +29,7 @@ LINGER_SECONDS = 5.0
 # once in a gateway that answers 1,500 requests a second.
 MAX_CONNECTIONS = 256
 
-_BUSY = "the gateway has as many requests as it can take: send the request again later"
+_BUSY = "the gateway has too many connections: send the request again later"
 
 
 class Connection(Framing):

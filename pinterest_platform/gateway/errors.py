@@ -89,4 +89,4 @@ def answer(
 
 
 class KafkaUnavailable(Unavailable):
-    """The brokers cannot be reached, or refuse: no record of the request is acknowledged."""
+    """The brokers are unreachable or refuse: no record of the request is acknowledged."""

@@ -64,7 +64,7 @@ class Framing(HttpToolsProtocol):
     @override
     def on_message_begin(self) -> None:
         if not self._in_head:
-            raise ValueError("a request begins before the one before it has ended")
+            raise ValueError("a request begins before the previous one has ended")
         self._arriving = True
         super().on_message_begin()
 
@@ -102,10 +102,10 @@ class Framing(HttpToolsProtocol):
         super().on_response_complete()
 
     def on_head_begin(self) -> None:
-        """A head is expected or begins to arrive."""
+        """Called when the gateway expects a head, or one begins to arrive."""
 
     def on_refusal(self) -> None:
-        """A request is refused; the rest of it arrives and is discarded."""
+        """Called when a request is refused; its rest is discarded as it arrives."""
 
     @property
     def is_idle(self) -> bool:

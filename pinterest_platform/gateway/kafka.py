@@ -179,7 +179,7 @@ class KafkaTopics:
                     future.result()
                     logger.info("created topic %s, partitions: %d", name, self._new_partitions)
                 except KafkaException as error:
-                    # Another gateway was faster.
+                    # Another gateway created it first.
                     if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                         raise
                 counts[name] = _partitions(producer, name) or self._new_partitions
@@ -220,8 +220,8 @@ class KafkaTopics:
         reason = self._brokers.reason or reason_of(error)
         self._brokers.request_failed(reason)
         return KafkaUnavailable(
-            f"Kafka is unavailable ({reason}): send the request again later; if the error stays, "
-            "check the brokers and PINTEREST_KAFKA_*"
+            f"Kafka is unavailable ({reason}): send the request again later; if the error "
+            "persists, check the brokers and PINTEREST_KAFKA_*"
         )
 
 

@@ -106,7 +106,7 @@ def parse_shards(body: bytes) -> int:
 
     Raises:
         RestError: 400 if the body is not JSON in UTF-8.
-        StreamError: 400 for other JSON: a stream of another kind than requested is worse than none.
+        StreamError: 400 for any other JSON, rather than create a stream that nobody requested.
     """
     text = JsonText(body)
     shards = 1

@@ -32,7 +32,7 @@ class Kinesis:
     429, or 502 to 504 if Kinesis does not answer, or its answer is not understood.
 
     Args:
-        region: None for that of AWS's configuration.
+        region: the streams' AWS region; None for the one in AWS's configuration.
         threads: how many threads call concurrently.
 
     Raises:

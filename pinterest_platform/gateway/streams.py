@@ -46,7 +46,7 @@ class Streams:
 
     Args:
         bodies: reads the requests' bodies.
-        region: None for that of AWS's configuration.
+        region: the streams' AWS region; None for the one in AWS's configuration.
         own: the platform's streams.
         access: which streams clients may use.
     """

@@ -1,4 +1,4 @@
-"""The interface of the place of topics: landing objects (``log``) or Kafka (``kafka``)."""
+"""The interface of topics, implemented as landing objects (``log``) and Kafka (``kafka``)."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,7 +9,7 @@ from pinterest_platform.gateway.topic_bodies import Record
 class Topics(Protocol):
     """Topics that records are appended to.
 
-    Every method raises ``errors.Unavailable`` while that place cannot be used.
+    Every method raises ``errors.Unavailable`` during an outage of the storage.
     """
 
     async def partitions(self, topic: str) -> int:

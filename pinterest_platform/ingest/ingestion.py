@@ -1,4 +1,4 @@
-"""Brings what has arrived into the raw tables, whichever the channel."""
+"""Ingests arrivals of both channels into the raw tables."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ from pinterest_platform.places import Places
 from pinterest_platform.tables import raw
 from pinterest_platform.tables.contract import Table
 
-# Errors of the data sources, by the names under which an engine repeats their texts.
+# Errors of the data sources by class name: engines report them as text.
 _OF_SOURCES: dict[str, type[PlatformError]] = {
     BrokenObjectError.__name__: ConfigurationError,
     UnreadableObjectError.__name__: OutageError,
@@ -36,13 +36,13 @@ _OF_SOURCES: dict[str, type[PlatformError]] = {
 def ingest(
     spark: SparkSession, lake: Lake, places: Places, table: Table, days: Sequence[date]
 ) -> tuple[dict[str, int], dict[str, Any]]:
-    """Add what has arrived on ``days`` and is not in the table yet.
+    """Add the records that arrived on ``days`` and are not in the table yet.
 
     Returns:
-        Facts about what was found, and the JSON of the table's watermark.
+        Facts about the new records, and the JSON of the table's watermark.
 
     Raises:
-        PlatformError: the landing place or Kinesis cannot be read; or an object is broken.
+        PlatformError: the landing place or Kinesis cannot be read, or an object is broken.
     """
     channel = kinesis if table in raw.STREAM.values() else landing
     found = channel.find(spark, lake, places, table, days)
@@ -69,10 +69,10 @@ def _add(lake: Lake, table: Table, days: Sequence[date], read: Callable[[], Data
 
 
 def days_arrived(lake: Lake, places: Places, table: Table) -> set[date]:
-    """The days on which something arrived that the table does not hold.
+    """The days with arrivals that are not in the table.
 
     Raises:
-        PlatformError: as ``ingest``; or something arrived on a day that cannot be one.
+        PlatformError: as for ``ingest``, or a record arrived on a day without a partition.
     """
     if table in raw.STREAM.values():
         return kinesis.days_arrived(lake, places, table)
@@ -80,7 +80,7 @@ def days_arrived(lake: Lake, places: Places, table: Table) -> set[date]:
 
 
 def _of_source(error: PySparkException) -> PlatformError | None:
-    """The error that a data source raised, taken out of the engine's."""
+    """The error that a data source raised, parsed from the engine's; None for another error."""
     for line in str(error).splitlines():
         if found := re.search(rf"\b({'|'.join(_OF_SOURCES)}): (.*)", line):
             return _OF_SOURCES[found[1]](found[2].strip())

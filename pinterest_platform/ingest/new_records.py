@@ -1,4 +1,4 @@
-"""What a channel has that a raw table has not: the answer of both channels to the same question."""
+"""New records: how both channels describe the records that a raw table lacks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ class Watermark(Protocol):
     """How far a raw table has ingested its topic or stream."""
 
     def to_json(self) -> dict[str, Any]:
-        """The watermark as Dagster's metadata keeps it."""
+        """The watermark as JSON, for Dagster's metadata."""
         ...
 
 
@@ -20,9 +20,9 @@ class NewRecords:
     """Records that arrived and are not in the raw table.
 
     Args:
-        facts: what was found, by name.
-        watermark: gives the table's watermark once the rows are in it; None without a stream.
-        rows: reads them, with the columns of ``ingest.rows``; None when there are none.
+        facts: counts for the metadata, by name.
+        watermark: returns the table's watermark after the ingestion; None without a stream.
+        rows: reads the records, with the columns of ``ingest.rows``; None if there are none.
     """
 
     facts: dict[str, int]

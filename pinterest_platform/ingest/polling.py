@@ -46,15 +46,15 @@ class Nothing:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What one look at a channel found.
+    """The result of one poll of a channel.
 
     Args:
-        arrivals: of each kind that has new ones.
-        cursor: the text of the cursor past them.
-        is_covered: whether a raw table with this watermark (its JSON) has ingested what was found
-            of a kind.
-        counted: what ``Arrivals.count`` counts, in one word.
-        looked_at: the places and what they hold, for the reason to request nothing.
+        arrivals: the arrivals of each kind that has any.
+        cursor: the text of the cursor after them.
+        is_covered: whether a raw table with this watermark (as JSON) has ingested the arrivals of
+            a kind.
+        counted: the noun of ``Arrivals.count``: objects or records.
+        looked_at: the polled places and their content, for the reason to request no run.
     """
 
     arrivals: Mapping[str, Arrivals]

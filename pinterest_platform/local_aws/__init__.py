@@ -57,7 +57,7 @@ def running(log: Path | None = None) -> Iterator[LocalAws]:
     """A local AWS that ends with the block, or with this process, even if that is killed.
 
     Args:
-        log: the file for its output, which is errors only.
+        log: the file for its output, which consists of errors only.
 
     Raises:
         PlatformError: it does not start.

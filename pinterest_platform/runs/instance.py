@@ -117,7 +117,7 @@ def _home_errors(home: Path) -> Iterator[None]:
             ) from None
         if "not a database" in reason or "malformed" in reason:
             raise PlatformError(
-                f"Dagster's files in {home} are damaged ({reason}): put them back from a backup, "
+                f"Dagster's files in {home} are damaged ({reason}): restore them from a backup, "
                 f"or remove {home}, which the lake does not need; then run again"
             ) from None
         raise _unwritable(home, reason) from None

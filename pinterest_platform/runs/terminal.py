@@ -91,7 +91,7 @@ def run(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     )
-    # What several steps met is said once.
+    # Report an error that several steps share once.
     said = list(dict.fromkeys(failures))
     return RunResult(run_id, result.success and not failures, said)
 
@@ -138,7 +138,7 @@ def selected(selection: str | None) -> set[dg.AssetKey]:
         ) from None
     if not keys & makeable:
         raise PlatformError(
-            f"the selection '{selection}' names nothing that can be made: see `dg list defs`"
+            f"the selection '{selection}' contains no asset to materialise: see `dg list defs`"
         )
     return set(keys) & makeable
 
@@ -159,7 +159,7 @@ def _reason(event: dg.DagsterEvent) -> str:
 def _innermost(error: SerializableErrorInfo | None) -> str:
     """The root cause's message, in one line."""
     if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
-        return "the run was interrupted; the next one makes up for it"
+        return "the run was interrupted; the next run catches up"
     while error is not None and error.cause is not None:
         error = error.cause
     if error is None:

@@ -1,6 +1,6 @@
 """The sink: records of Kafka's topics become landing objects, every offset in exactly one.
 
-Only the landing place decides where a partition continues: behind its last object. Objects are
+The landing place alone decides where a partition continues: after its last object. Objects are
 created, never overwritten, and each begins where the one before it ends. So no offset is lost or
 written twice, even if a sink is killed, or continues after its partition moved to another sink.
 The offsets that it commits to Kafka only serve monitoring of the lag.
@@ -160,13 +160,13 @@ class SinkTask:
         self._close(partitions)
 
     def _close(self, partitions: list[TopicPartition]) -> None:
-        # The next owner continues behind the last object and reads the buffered records again.
+        # The next owner continues after the last object and reads the buffered records again.
         for closed in partitions:
             self._writers.pop((closed.topic, closed.partition), None)
             self._gaps.pop((closed.topic, closed.partition), None)
 
     def _open(self, consumer: Consumer, key: Key) -> None:
-        """Replace a partition's writer by a new one that starts behind the landing objects.
+        """Replace a partition's writer with a new one that starts after the landing objects.
 
         The sink may be stopped first, during an outage: then the former writer stays.
         """
@@ -262,7 +262,7 @@ class SinkTask:
             if not is_mine:
                 # Another sink writes this partition, or the answer to a write was lost.
                 logger.info(
-                    "another object has offset %d of partition %d of %s: continuing behind it",
+                    "another object has offset %d of partition %d of %s: continuing after it",
                     *(due[key].landed, key[1], key[0]),
                 )
                 self._open(consumer, key)

@@ -1,6 +1,6 @@
 """A partition's writer: records buffered as lines, and rotated into landing objects.
 
-Assignments, offsets in Kafka and retries live in ``task``.
+Assignments, offsets in Kafka and retries live in ``sink_task``.
 """
 
 import json
@@ -55,7 +55,7 @@ class _Buffer:
 
     @property
     def end(self) -> int:
-        """The offset behind the last line."""
+        """The offset after the last line."""
         return self.start + len(self.lines)
 
 
@@ -65,7 +65,7 @@ class TopicPartitionWriter:
     Args:
         topic: the topic.
         partition: the partition.
-        start: the offset behind its landing objects.
+        start: the offset after its landing objects.
         policy: when to rotate.
         objects: the landing place.
     """
@@ -76,7 +76,7 @@ class TopicPartitionWriter:
         self.next = start
         """The next expected offset."""
         self.landed = start
-        """The offset behind the last object."""
+        """The offset after the last object."""
         self._count = Landed()
         self._topic = topic
         self._partition = partition
@@ -85,7 +85,7 @@ class TopicPartitionWriter:
         self._buffers: deque[_Buffer] = deque()
 
     def buffer(self, offset: int, value: bytes | None) -> None:
-        """Keep a record for the next object. Behind a gap, ``offset`` is larger than ``next``."""
+        """Buffer a record for the next object. After a gap, ``offset`` is larger than ``next``."""
         line = as_line(value)
         last = self._buffers[-1] if self._buffers else None
         if last is None or last.end != offset or self._full(last, len(line) + 1):
@@ -125,7 +125,7 @@ class TopicPartitionWriter:
         False when another writer has created an object at the next offset.
 
         Raises:
-            LandingUnavailable: the object that failed and those behind it stay in the buffer.
+            LandingUnavailable: the failed object and those after it stay in the buffer.
         """
         while reason := self.due(stopping=stopping):
             first = self._buffers[0]

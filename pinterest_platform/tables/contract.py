@@ -47,8 +47,8 @@ class Check:
 
     The check fails when more than ``max_share`` (0 to 1) of the rows offend. ``facts`` are further
     SQL aggregates, by name, that help to understand the outcome. ``reason``, called after a
-    failure, gives one row with one text that says what is wrong. A failed error stops what lies
-    below the table, unless it is not ``blocking``; a failed warning is shown.
+    failure, gives one row with one text that says what is wrong. A failed error stops
+    the tables downstream, unless it is not ``blocking``; a failed warning is only reported.
     """
 
     name: str
@@ -182,7 +182,7 @@ def _why_empty(table: Table, rows: Rows) -> DataFrame:
         )
         found = F.concat(
             F.when(nulls != "", F.concat(nulls, F.lit(" is null in all "))).otherwise(
-                f"{', '.join(columns)} never come together, or are of other years, in the "
+                f"{', '.join(columns)} never occur together, or are of other years, in the "
             ),
             F.col("rows").cast("string"),
             F.lit(f" rows of {name}"),

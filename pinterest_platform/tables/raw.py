@@ -16,12 +16,12 @@ COLUMNS = (
     Column(
         name="value",
         type="STRING",
-        description="The record's text, untouched; null when it is not UTF-8.",
+        description="The record's unchanged text; null if it is not UTF-8.",
     ),
     Column(
         name="value_bytes",
         type="BINARY",
-        description="The record's bytes when they are not UTF-8; null otherwise.",
+        description="The record's bytes if they are not UTF-8; null otherwise.",
     ),
     Column(
         name="topic_or_stream",
@@ -39,7 +39,7 @@ COLUMNS = (
         name="offset_or_sequence_number",
         type="STRING",
         description="Kafka offset or Kinesis sequence number, in decimal digits (too long for a "
-        "BIGINT); of a record that came packed with others, <number>:<place>, counted from 0.",
+        "BIGINT); for a record from an array or an aggregate, <number>:<place>, counted from 0.",
         nullable=False,
     ),
     Column(
@@ -48,13 +48,13 @@ COLUMNS = (
     Column(
         name="arrived_at",
         type="TIMESTAMP",
-        description="When the record arrived in its channel, UTC.",
+        description="Arrival of the record in its channel, UTC.",
         nullable=False,
     ),
     Column(
         name="ingested_at",
         type="TIMESTAMP",
-        description="When the row was written here, UTC.",
+        description="Time at which the row was written, UTC.",
         nullable=False,
     ),
     Column(
@@ -78,7 +78,7 @@ def _raw(name: str, row: str, *own_checks: Check) -> Table:
             violation(
                 full_name,
                 "bytes_kept",
-                "Every row holds its record: as text or, where that cannot be, as bytes.",
+                "Every row has its record, either as text or as bytes.",
                 "(value IS NULL) = (value_bytes IS NULL)",
             ),
             violation(
@@ -99,12 +99,12 @@ def _of_stream(name: str, row: str) -> Table:
 def _nothing_expired(table: str) -> Check:
     """An error if the stream's retention was shorter than the time its records waited to be read.
 
-    It does not block: expired records cannot be recovered. Whether any expired is unknown, as a
-    stream that stayed idle for longer than its retention looks the same.
+    It does not block: expired records cannot be recovered. Whether any expired is unknown: a
+    stream that was idle for longer than its retention gives the same result.
     """
     return Check(
         name="nothing_expired",
-        description="What arrived since the stream was last read was still there to be read.",
+        description="No record expired in the stream between two reads.",
         severity="error",
         over=lambda rows: rows.readings(table),
         offends="read_until < kept_from",
@@ -116,11 +116,11 @@ def _nothing_expired(table: str) -> Check:
 def _expired(readings: DataFrame) -> DataFrame:
     return readings.where("read_until < kept_from").select(
         F.concat(
-            F.lit("What arrived from "),
+            F.lit("Records that arrived from "),
             F.min("read_until").cast("string"),
             F.lit(" to "),
             F.max("kept_from").cast("string"),
-            F.lit(" (UTC), if anything, had expired before it was read"),
+            F.lit(" (UTC), if any, expired before they were read"),
         ).alias("reason")
     )
 

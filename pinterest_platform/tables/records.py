@@ -188,7 +188,7 @@ def lineage_of(kind: Kind) -> tuple[Column, ...]:
         Column(
             name="channel",
             type="STRING",
-            description="How the record came: 'batch' (Kafka) or 'stream' (Kinesis).",
+            description="The record's channel: 'batch' (Kafka) or 'stream' (Kinesis).",
             derived_from=tuple(f"{table}.source" for table in kind.raw_tables),
             nullable=False,
         )

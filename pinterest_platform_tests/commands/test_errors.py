@@ -29,7 +29,7 @@ def pinterest(tmp_path: Path) -> Pinterest:
         (["run"], {"PINTEREST_START_DATE": "soon"}, 1, "PINTEREST_START_DATE cannot be used"),
         (["run"], {"PINTEREST_POST_YEARS": "then"}, 1, "PINTEREST_POST_YEARS cannot be used"),
         (["run"], {"PINTEREST_LANDING": "/nowhere/at/all"}, 1, "set PINTEREST_LANDING"),
-        (["run"], {"PINTEREST_LANDING": "ftp://host/x"}, 1, "'ftp://' is no place"),
+        (["run"], {"PINTEREST_LANDING": "ftp://host/x"}, 1, "'ftp://' is not a location"),
         (["run"], {"PINTEREST_LANDING": "s3://gone", **AWS}, 1, "check PINTEREST_LANDING"),
         (["run"], {"PINTEREST_LAKE": "/dev/null/lake"}, 1, "set PINTEREST_LAKE"),
         (["run"], {"PINTEREST_LAKE": "s3://gone", **AWS}, 1, "set PINTEREST_LAKE"),
@@ -38,7 +38,7 @@ def pinterest(tmp_path: Path) -> Pinterest:
         # Two days, as a day may begin until this one is run.
         (["run", "--day", str(TODAY + timedelta(days=2))], {}, 1, "has not begun"),
         (["run", "--day", "yesterday"], {}, 2, "does not match the format"),
-        (["run", "--from", "2026-02-01"], {}, 2, "--from and --to go together"),
+        (["run", "--from", "2026-02-01"], {}, 2, "--from and --to need each other"),
         (["run", "--from", "2026-02-02", "--to", "2026-02-01"], {}, 2, "--from is after --to"),
         (["run", "--day", str(TODAY), "--select", "raw/pni"], {}, 1, "dg list defs"),
         (["run", "--day", str(TODAY), "--select", "((("], {}, 1, "cannot be read"),

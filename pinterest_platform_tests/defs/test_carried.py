@@ -105,6 +105,6 @@ def test_what_expired_before_it_was_read_fails_the_command_but_not_what_lies_bel
         result = runs.run(instance, tables, [now.date()], lambda _: None)
     assert not result.success
     (told,) = result.failures
-    assert told.startswith("raw/pin_stream:nothing_expired: What arrived from ")
+    assert told.startswith("raw/pin_stream:nothing_expired: Records that arrived from ")
     pins = DeltaTable(f"{load().lake}/cleaned/pins").to_pyarrow_table()
     assert 2 in pins["ind"].to_pylist()

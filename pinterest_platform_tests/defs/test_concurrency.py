@@ -105,7 +105,7 @@ def test_a_run_that_waits_can_be_interrupted(pinterest: Pinterest) -> None:
         _, stderr = waiting.communicate(timeout=DEADLINE_SECONDS)
     assert (waiting.returncode, stderr) == (
         1,
-        "Error: the run was interrupted; the next one makes up for it\n",
+        "Error: the run was interrupted; the next run catches up\n",
     )
 
 

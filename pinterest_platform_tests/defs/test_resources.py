@@ -27,5 +27,5 @@ def test_a_server_that_is_no_connect_url_is_named_without_its_value(
     with pytest.raises(PlatformError) as raised:
         load()
     assert str(raised.value) == (
-        "PINTEREST_SPARK_REMOTE cannot be used: a Spark Connect server is written sc://host:port"
+        "PINTEREST_SPARK_REMOTE cannot be used: a Spark Connect server has the form sc://host:port"
     )

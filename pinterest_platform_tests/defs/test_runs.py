@@ -202,7 +202,7 @@ def test_an_interrupted_run_ends_in_one_line(tmp_path: Path) -> None:
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (
         1,
-        "Error: the run was interrupted; the next one makes up for it\n",
+        "Error: the run was interrupted; the next run catches up\n",
     )
 
 

@@ -41,7 +41,7 @@ def test_the_order_of_the_choices(file: Path) -> None:
 
 
 def test_the_variables_alone_are_a_choice(file: Path) -> None:
-    with pytest.raises(PlatformError, match=r"does not give USER: .* PINTEREST_DB_USER"):
+    with pytest.raises(PlatformError, match=r"has no USER: .* PINTEREST_DB_USER"):
         open_source(Settings(), environ={"PINTEREST_DB_HOST": "h"})
 
 

@@ -84,7 +84,7 @@ def test_the_environment_wins_and_adds_what_a_managed_secret_leaves_out(
 @pytest.mark.parametrize("key", ["username", "password", "host", "port", "dbname"])
 def test_a_missing_key_is_named(secret: Secret, key: str) -> None:
     secret(json.dumps({name: value for name, value in GOOD.items() if name != key}))
-    with pytest.raises(PlatformError, match=rf"does not give {key}: .*PINTEREST_DB_") as caught:
+    with pytest.raises(PlatformError, match=rf"has no {key}: .*PINTEREST_DB_") as caught:
         opened()
     assert PASSWORD not in str(caught.value)
 
@@ -96,8 +96,8 @@ def test_a_missing_key_is_named(secret: Secret, key: str) -> None:
         (json.dumps(GOOD | {"engine": f"postgres-{PASSWORD}"}), "engine in .* is not mysql"),
         (json.dumps(GOOD | {"port": PASSWORD}), "port in .* whole number"),
         (json.dumps(GOOD | {"password": 123}), "password in .* is not text"),
-        (PASSWORD, "no JSON object"),
-        (json.dumps([PASSWORD]), "no JSON object"),
+        (PASSWORD, "is not a JSON object"),
+        (json.dumps([PASSWORD]), "is not a JSON object"),
     ],
 )
 def test_what_cannot_be_used_is_one_line_without_a_value(

@@ -33,7 +33,7 @@ def test_without_java_it_is_said_what_to_install(
 ) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "no java on the PATH" in refused()
+    assert "the PATH has no java" in refused()
 
 
 @pytest.mark.parametrize(

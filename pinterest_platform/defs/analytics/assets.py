@@ -5,5 +5,8 @@ from pinterest_platform.defs.layers import layer
 from pinterest_platform.tables.catalog import in_schema
 
 analytics = layer(
-    "analytics", in_schema("analytics"), "Replaces the tables.", automation=UP_TO_DATE
+    "analytics",
+    in_schema("analytics"),
+    "Replaces the tables with their current content.",
+    automation=UP_TO_DATE,
 )

@@ -1,4 +1,4 @@
-"""When the analytics are made without being asked for: when what they are made from is newer."""
+"""The automation condition of the analytics: update them when their inputs are newer."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ _Condition = dg.AutomationCondition
 
 
 class OlderThanDeps(dg.AutomationCondition[dg.AssetKey]):
-    """True while one of the asset's dependencies, any day of it, was made after the asset.
+    """True while a dependency of the asset, in any partition, was materialised after the asset.
 
-    It costs one query, however many days there are. ``newly_updated().since(newly_updated())``
-    cannot replace it: beyond 100 days in a tick Dagster no longer knows which came first.
+    One query answers it for any number of partitions. ``newly_updated().since(newly_updated())``
+    cannot replace it: beyond 100 partitions in a tick, Dagster loses their order.
     """
 
     @property
@@ -34,13 +34,13 @@ class OlderThanDeps(dg.AutomationCondition[dg.AssetKey]):
 
 
 def _once(trigger: dg.AutomationCondition[Any]) -> dg.AutomationCondition[Any]:
-    """True from the trigger until the asset is asked for: what failed is not asked for for ever."""
+    """True from the trigger until the asset is requested, so failures do not repeat for ever."""
     return trigger.since(_Condition.newly_requested())
 
 
-# While a run is about to make the asset, or what it is made from, it is waited for: mostly it makes
-# both. Days that were never made are no reason to wait. Runs are looked at first: one that ended
-# between the two looks made the asset before the second, and not after the first.
+# Wait for a run in progress: most runs materialise both the asset and its inputs. The check for
+# runs comes first: a run that ends between the two checks has materialised the asset before the
+# second. Partitions that were never materialised are no reason to wait.
 UP_TO_DATE = ~(_Condition.any_deps_in_progress() | _Condition.in_progress()) & (
     (
         OlderThanDeps()

@@ -3,4 +3,4 @@
 from pinterest_platform.defs.layers import layer
 from pinterest_platform.tables.catalog import in_schema
 
-cleaned = layer("cleaned", in_schema("cleaned"), "Replaces the days of the run.")
+cleaned = layer("cleaned", in_schema("cleaned"), "Replaces the partitions of the run.")

@@ -1,4 +1,4 @@
-"""The landing objects of each topic: nothing here makes them."""
+"""The landing objects of each topic, as external assets: the platform only reads them."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""The raw tables: one step for each channel ingests what has arrived, each record once."""
+"""The raw tables: one step per channel ingests its arrivals, each record once."""
 
 from collections.abc import Mapping
 
@@ -17,13 +17,13 @@ def _external(group: str, tables: Mapping[str, Table]) -> dict[str, list[dg.Asse
 raw_batch = layer(
     "raw_batch",
     raw.BATCH.values(),
-    "Adds what landed on the days of the run.",
+    "Adds the records that landed on the days of the run.",
     deps=_external("landing", raw.BATCH),
 )
 
 raw_stream = layer(
     "raw_stream",
     raw.STREAM.values(),
-    "Adds what the streams received on the days of the run.",
+    "Adds the records that the streams received on the days of the run.",
     deps=_external("streams", raw.STREAM),
 )

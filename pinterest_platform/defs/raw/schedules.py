@@ -6,8 +6,8 @@ from pinterest_platform.defs.jobs import JOB
 from pinterest_platform.defs.staleness import day_to_close
 
 
-# A quarter of an hour past midnight, so that the day's last arrivals have landed. A run of that day
-# may still be at work; pools make this one wait for it.
+# A quarter of an hour past midnight, so that the day's last arrivals have landed. Pools make the
+# run wait for an unfinished run of that day.
 @dg.schedule(
     cron_schedule="15 0 * * *",
     execution_timezone="UTC",
@@ -15,6 +15,6 @@ from pinterest_platform.defs.staleness import day_to_close
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 def daily_partitions(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Runs the day that just ended once more, to include its last arrivals."""
+    """Runs the day that just ended once more, to ingest its last arrivals."""
     day = day_to_close(context.scheduled_execution_time).isoformat()
     return dg.RunRequest(run_key=day, partition_key=day)

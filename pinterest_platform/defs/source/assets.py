@@ -1,4 +1,4 @@
-"""The tables of the source database: the lineage starts here, nothing here makes them."""
+"""The tables of the source database, as external assets: the lineage starts here."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""The Kinesis stream of each kind of record: nothing here makes them."""
+"""The Kinesis stream of each kind of record, as external assets: Dagster only reads them."""
 
 import dagster as dg
 

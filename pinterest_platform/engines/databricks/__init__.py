@@ -1,4 +1,4 @@
-"""The engine ``databricks``: a step becomes a run there, which calls the same ``build`` as here."""
+"""The engine ``databricks``: a step becomes a Databricks run, which calls the same ``build``."""
 
 from pinterest_platform.engines.registry import EngineType
 

@@ -42,7 +42,7 @@ class Compute:
         }[self.kind]
         if missing:
             raise ConfigurationError(
-                f"PINTEREST_DATABRICKS_COMPUTE is {self.kind}: set {missing}, too"
+                f"PINTEREST_DATABRICKS_COMPUTE is {self.kind}: also set {missing}"
             )
 
 

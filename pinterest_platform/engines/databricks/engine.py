@@ -1,8 +1,8 @@
-"""The engine on this side: it has a step's tables built by a run on Databricks.
+"""The Dagster side of the engine: submits a run that builds a step's tables on Databricks.
 
-A run is submitted with a token that the step's next try finds again. So a try that lost its
-connection, or whose process died, leaves a run that the next one follows to its end, or whose
-results it reads when it is over; only a run that failed is followed by another.
+Each run has an idempotency token, which a retry of the step derives again. So after a lost
+connection or a killed process, the retry resumes the same run, or reads its results if it has
+ended; only a failed run is replaced by another.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ from pinterest_platform.errors import (
 )
 from pinterest_platform.places import Places
 
-# Runs take minutes, and a request for their state a tenth of a second.
+# Runs take minutes; a request for their state takes a tenth of a second.
 _POLL_SECONDS = 1.0
 
 # How long to wait for a finished run's last messages: the task writes them before it ends, and the
@@ -68,7 +68,7 @@ _OVER = (
 
 
 class DatabricksEngine:
-    """Builds tables on a compute, with the places and the access that the task is told."""
+    """Builds tables on a compute; passes places and access to the task."""
 
     def __init__(self, compute: Compute, places: Places, access: Access, volume: str) -> None:
         self._compute = compute
@@ -77,16 +77,16 @@ class DatabricksEngine:
         self._volume = volume
 
     def build(self, context: dg.AssetExecutionContext, request: Request) -> Iterator[Outcome]:
-        """Make tables and run checks there; the outcomes come as they happen. See ``build.build``.
+        """Build tables and run checks on Databricks, yielding each outcome at once; see ``build``.
 
         Raises:
-            PlatformError: Databricks cannot be asked, or the run failed.
+            PlatformError: a request to Databricks failed, or the run failed.
         """
         self._compute.check()
         try:
             workspace = WorkspaceClient()
         except ValueError as error:
-            # What the SDK says of a host or credentials that are not configured.
+            # The SDK raises ValueError if host or credentials are not configured.
             raise _out_of_reach(error) from None
         try:
             volume = Volume(workspace, self._volume)
@@ -101,11 +101,13 @@ class DatabricksEngine:
                     return
         except (DatabricksError, RequestException, TimeoutError) as error:
             raise _out_of_reach(error) from error
-        raise PlatformError(f"{_MOST_RUNS} runs on Databricks failed: see their pages")
+        raise PlatformError(
+            f"{_MOST_RUNS} runs on Databricks failed: open their pages in Databricks"
+        )
 
 
 class _Run:
-    """A run, and this try of the step that follows it."""
+    """A run, and the attempt of the step that follows it."""
 
     def __init__(
         self,
@@ -126,10 +128,10 @@ class _Run:
     def outcomes(
         self, extras: dict[str, Any], where: Compute, wheel: str
     ) -> Generator[Outcome, None, bool]:
-        """Yields what happened and returns True; or returns False: it failed in an earlier try.
+        """Yield the run's outcomes and return True, or False if an earlier attempt's run failed.
 
         Raises:
-            PlatformError: it failed now.
+            PlatformError: the run failed in this attempt.
         """
         earlier = self._folder.exists()
         with dg.open_pipes_session(
@@ -152,7 +154,7 @@ class _Run:
                     time.sleep(_POLL_SECONDS)
                     run = self._jobs.get_run(run_id)
             except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt, GeneratorExit):
-                # A submission that was cut off may have made its run; it is answered with it again.
+                # An interrupted submission may have created the run: a repeated one returns its id.
                 self._cancel(run_id or self._submit(submitted))
                 raise
             deadline = time.monotonic() + _LATE_SECONDS
@@ -177,7 +179,7 @@ class _Run:
         return run_id
 
     def _new(self, session: dg.PipesSession) -> Iterator[Outcome]:
-        """What the task has said since the last look."""
+        """The outcomes that the task reported since the last call."""
         messages = session.get_custom_messages()
         while self._given < len(messages):
             message = messages[self._given]
@@ -191,7 +193,7 @@ class _Run:
                 yield from_json(message)
 
     def _cancel(self, run_id: int) -> None:
-        self._context.log.info("The step was interrupted: its run on Databricks is cancelled.")
+        self._context.log.info("The step was interrupted: cancelling its run on Databricks.")
         self._jobs.cancel_run(run_id)
         deadline = time.monotonic() + _CANCEL_SECONDS
         while not _is_over(self._jobs.get_run(run_id)) and time.monotonic() < deadline:
@@ -208,14 +210,14 @@ class _Run:
         result = state.result_state or state.life_cycle_state
         reason = self._error or said or (result.value if result else "for an unknown reason")
         url = run.run_page_url or ""
-        # Without a traceback, the platform or the cluster failed, not our code.
+        # Without a traceback, Databricks or the cluster failed, not the task's code.
         outage = self._outage or not (self._error or traceback)
         error = RemoteOutageError if outage else RemoteError
         return error(f"{first_line(reason)} (on Databricks: {url})", url, traceback)
 
 
 def _first_try(context: dg.AssetExecutionContext) -> str:
-    """The run in which the step was tried first: those that Dagster retries by itself go back."""
+    """The id of the first Dagster run in the chain of automatic retries."""
     run = context.run
     while _RETRY_NUMBER in run.tags:
         parent = context.instance.get_run_by_id(run.tags[_PARENT_RUN])
@@ -226,10 +228,10 @@ def _first_try(context: dg.AssetExecutionContext) -> str:
 
 
 def _out_of_reach(error: Exception) -> PlatformError:
-    # The SDK has a class for each refusal; the others are its server's, or the network's.
+    # These classes mean that Databricks refused the request; all others, that it is unreachable.
     refused = isinstance(error, ValueError | NotFound | PermissionDenied | Unauthenticated)
     return (ConfigurationError if refused else OutageError)(
-        f"Databricks cannot be asked ({first_line(error)}): check DATABRICKS_HOST, the "
+        f"a request to Databricks failed ({first_line(error)}): check DATABRICKS_HOST, the "
         "credentials, and the network"
     )
 

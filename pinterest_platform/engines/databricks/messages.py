@@ -1,7 +1,7 @@
 """The JSON between Dagster's side and the task on Databricks.
 
-The request travels in the extras of the Pipes context, outcomes as custom messages. They are those
-of ``build``, so a step makes the same events of them on every engine.
+The extras of the Pipes context carry the request; custom messages return the outcomes of ``build``,
+so a step emits the same events on every engine.
 """
 
 from collections.abc import Mapping
@@ -14,18 +14,18 @@ from pinterest_platform.places import Places
 # The last message of a task that served its whole request.
 END = "end"
 
-# Why a task failed, in a sentence for people.
+# Why a task failed, in one line for users.
 ERROR = "error"
 
-# Beside an error: whether a later try may succeed.
+# With an error: whether a retry may succeed.
 OUTAGE = "outage"
 
 
 @dataclass(frozen=True)
 class Access:
-    """Where the task finds credentials for S3 and Kinesis: by name, never themselves.
+    """The names under which the task finds credentials for S3 and Kinesis.
 
-    With neither, the cluster has a role: its instance profile.
+    Without a name, the task uses the cluster's instance profile.
     """
 
     service_credential: str = ""  # of Unity Catalog
@@ -33,7 +33,7 @@ class Access:
 
 
 def extras_of(request: Request, places: Places, access: Access) -> dict[str, Any]:
-    """The extras with which a task is started."""
+    """The extras that start a task."""
     return {
         "request": request.to_json(),
         "places": places.to_json(),

@@ -1,7 +1,7 @@
 """The task that runs on Databricks: it builds tables with the cluster's own Spark session.
 
-Started by Dagster it is told by Pipes what to do, and tells what happened. Started by a schedule of
-Databricks (``infra/databricks``) its command line says what to do, and it prints.
+Dagster sends the request and receives the outcomes through Pipes. A schedule of Databricks
+(``infra/databricks``) passes the request on the command line, and the task prints the outcomes.
 """
 
 import argparse
@@ -36,14 +36,14 @@ from pinterest_platform.tables.catalog import TABLES
 def _setting(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not (name and separator):
-        raise argparse.ArgumentTypeError("a setting is written VARIABLE=VALUE")
+        raise argparse.ArgumentTypeError("a setting has the form VARIABLE=VALUE")
     return name, value
 
 
-# The command line of a task that no Dagster started.
+# The command line of a task without Dagster.
 PARSER = argparse.ArgumentParser(
     "pinterest-task",
-    description="Make all tables, for the days from --from to --to or for yesterday and today.",
+    description="Build all tables, for the days from --from to --to or for yesterday and today.",
 )
 PARSER.add_argument("--from", dest="first", type=date.fromisoformat)
 PARSER.add_argument("--to", dest="last", type=date.fromisoformat)
@@ -51,8 +51,8 @@ PARSER.add_argument("settings", nargs="*", metavar="VARIABLE=VALUE", type=_setti
 
 
 def main() -> None:
-    """Do what Dagster asks or, without it, what the command line says."""
-    # dagster-pipes has no types for it.
+    """Serve Dagster's request or, without Dagster, that of the command line."""
+    # dagster-pipes does not annotate this constructor.
     parameters: PipesParamsLoader = PipesCliArgsParamsLoader()  # type: ignore[no-untyped-call]
     if parameters.is_dagster_pipes_process():
         _for_dagster(parameters)
@@ -63,7 +63,7 @@ def main() -> None:
 def _for_dagster(parameters: PipesParamsLoader) -> None:
     with open_dagster_pipes(
         context_loader=PipesUnityCatalogVolumesContextLoader(),
-        # Every second; the default of ten is what a user would wait for each table.
+        # Write every second: with the default of ten, users would wait for each table.
         message_writer=PipesUnityCatalogVolumesMessageWriter(interval=0),
         params_loader=parameters,
     ) as pipes:
@@ -79,9 +79,9 @@ def _for_dagster(parameters: PipesParamsLoader) -> None:
 
 def _by_itself(arguments: list[str]) -> None:
     asked = PARSER.parse_args(arguments)
-    # The default engine would write the tables into a folder of the driver.
+    # The default engine would write the tables to the driver's disk.
     engine = {"PINTEREST_ENGINE": "databricks"}
-    # What is empty is left to the default, and to the runtime.
+    # Empty settings keep their defaults or the runtime's values.
     set_variables(engine | {name: value for name, value in asked.settings if value})
     settings = load()
     today = datetime.now(UTC).date()
@@ -96,14 +96,14 @@ def _by_itself(arguments: list[str]) -> None:
         print(summary(outcome), flush=True)
         failed |= isinstance(outcome, Checked) and outcome.is_error
     if failed:
-        raise SystemExit("a check of severity error failed: see above")
+        raise SystemExit("a check of severity error failed: see its outcome above")
 
 
 def _built(request: Request, places: Places, access: Access) -> Iterator[Outcome]:
     spark = SparkSession.builder.getOrCreate()
     configure(spark)
-    # The region is that of the landing bucket, too. For this process; the places carry it to those
-    # that read.
+    # The landing bucket is in the same region. This sets it for the driver; the places carry it
+    # to the reading processes.
     environment = environment_of(access) | ({"AWS_REGION": places.region} if places.region else {})
     set_variables(environment)
     return build(spark, replace(places, environment=environment), request)

@@ -49,8 +49,8 @@ def environment_of(access: Access) -> dict[str, str]:
     except DatabricksError as error:
         kind = "SERVICE_CREDENTIAL" if access.service_credential else "SECRET_SCOPE"
         raise error_for(f"{type(error).__name__} {error}")(
-            f"the credentials for S3 and Kinesis cannot be had ({first_line(error)}): make them in "
-            f"Databricks, grant access to them, or set PINTEREST_DATABRICKS_{kind}"
+            f"the credentials for S3 and Kinesis are not available ({first_line(error)}): create "
+            f"them in Databricks, grant access to them, or set PINTEREST_DATABRICKS_{kind}"
         ) from error
 
 
@@ -58,8 +58,8 @@ def _of_service_credential(workspace: "WorkspaceClient", name: str) -> dict[str,
     given = workspace.credentials.generate_temporary_service_credential(name).aws_temp_credentials
     if given is None:
         raise ConfigurationError(
-            f"the service credential {name} is none of AWS: "
-            "set PINTEREST_DATABRICKS_SERVICE_CREDENTIAL to one that is"
+            f"the service credential {name} is not for AWS: "
+            "set PINTEREST_DATABRICKS_SERVICE_CREDENTIAL to an AWS credential"
         )
     return {
         "AWS_ACCESS_KEY_ID": given.access_key_id or "",

@@ -50,7 +50,7 @@ class Volume:
             )
         except NotFound:
             raise ConfigurationError(
-                f"there is no catalog {catalog} for the volume {self.path}: make it, or set "
+                f"there is no catalog {catalog} for the volume {self.path}: create it, or set "
                 "PINTEREST_DATABRICKS_CATALOG or PINTEREST_DATABRICKS_VOLUME"
             ) from None
         _make(partial(volumes.create, catalog, schema, volume, VolumeType.MANAGED), read)
@@ -101,7 +101,7 @@ class RunFolder(PipesContextInjector):
 
     @override
     def no_messages_debug_text(self) -> str:
-        return f"What is asked for is in {self.path}/{_CONTEXT}."
+        return f"The request is in {self.path}/{_CONTEXT}."
 
 
 class Messages(PipesUnityCatalogVolumesMessageReader):

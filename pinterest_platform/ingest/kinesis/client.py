@@ -87,7 +87,7 @@ class Connection:
         threads: the number of threads that send requests concurrently.
 
     Raises:
-        StreamError: there is no region, or the endpoint is no URL.
+        StreamError: there is no region, or the endpoint is not a URL.
     """
 
     def __init__(self, region: str | None = None, threads: int = 1) -> None:
@@ -135,7 +135,7 @@ class Connection:
         return StreamError(
             502,
             "BadGatewayException",
-            f"what {self.endpoint} answers is not Kinesis: check AWS_ENDPOINT_URL",
+            f"{self.endpoint} does not answer like Kinesis: check AWS_ENDPOINT_URL",
         )
 
     @contextmanager
@@ -160,8 +160,8 @@ class Connection:
             raise StreamError(
                 403,
                 "UnrecognizedClientException",
-                f"the AWS credentials cannot be had ({type(error).__name__}): check the role or "
-                "profile",
+                f"the AWS credentials are not available ({type(error).__name__}): check the role "
+                "or profile",
             ) from None
         except ReadTimeoutError:
             raise StreamOutageError(
@@ -178,7 +178,7 @@ class Connection:
             raise self._strange() from None
         except BotoCoreError as error:
             raise StreamError(
-                503, UNAVAILABLE, f"Kinesis cannot be asked ({type(error).__name__})"
+                503, UNAVAILABLE, f"the request to Kinesis failed ({type(error).__name__})"
             ) from None
 
 
@@ -193,7 +193,7 @@ def _of_client_error(error: ClientError) -> StreamError:
     # Without an AWS error code, botocore uses the HTTP status: the response did not come from AWS.
     if code.isdecimal():
         return StreamOutageError(
-            502, "BadGatewayException", f"Kinesis was not reached: HTTP {code}"
+            502, "BadGatewayException", f"the answer is not from Kinesis: HTTP {code}"
         )
     status = _STATUS.get(code, status if status >= 500 else 400)
     if status == 429 or status >= 500:

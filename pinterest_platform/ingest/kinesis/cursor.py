@@ -1,7 +1,7 @@
-"""What the ticks of a sensor have seen of the streams, and what is new since.
+"""The stream sensor's cursor, and the records that arrived since.
 
-Of each shard the last sequence number is remembered, and what comes after it is read, nothing else.
-A stream that was deleted and made again is known by its creation time, and read from its start.
+The cursor holds the last sequence number of each shard; a tick reads only records after it. A
+recreated stream has another creation time and is read from its start.
 """
 
 import json
@@ -23,29 +23,29 @@ from pinterest_platform.ingest.kinesis.shards import (
 )
 from pinterest_platform.ingest.polling import Arrivals, at_once
 
-# Of the cursor's text. A tick with a text of another version starts over: what it then asks for is
-# made once more, with the same rows.
+# Version of the cursor's format. A tick with a cursor of another version starts over: its run
+# ingests nothing twice.
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A stream by its creation, and of each shard the last sequence number that was seen.
+    """A stream's creation time, and the last sequence number read from each shard.
 
-    None stands for a closed shard that was read to its end. A shard that gave nothing yet is not
-    there: it is read from its oldest record, as the children of a reshard are.
+    The number is None for a closed shard that was read to its end. A shard without records so far
+    is missing: it is read from its oldest record, as are the children of a reshard.
     """
 
     created_at: str
     shards: Mapping[str, str | None] = field(default_factory=dict)
 
 
-# By the name of the stream.
+# By stream name.
 Cursor = Mapping[str, Seen]
 
 
 def read_cursor(text: str | None) -> dict[str, Seen]:
-    """What a tick has written; nothing where there is none or another version's."""
+    """The cursor that ``write_cursor`` wrote; empty for None or another version."""
     written = json.loads(text) if text else {}
     if written.get("version") != VERSION:
         return {}
@@ -63,17 +63,17 @@ def write_cursor(cursor: Cursor) -> str:
 
 @dataclass(frozen=True)
 class _Read:
-    """How far a shard was read, as in Seen with "" for not at all, and what was new on the way."""
+    """Progress in a shard: its position as in ``Seen``, or "" if unread, and its arrivals."""
 
     reached: str | None
     news: Arrivals | None = None
 
 
 def described(kinesis: Connection, names: list[str], deadline: float) -> dict[str, Stream | None]:
-    """The streams of these names, None for those that do not exist.
+    """The streams with these names; None for a missing stream.
 
     Raises:
-        PlatformError: Kinesis cannot be asked, or does not answer before the deadline.
+        PlatformError: the request to Kinesis failed, or does not answer before the deadline.
     """
     streams, errors = at_once({name: partial(describe, kinesis, name) for name in names}, deadline)
     for error in errors:
@@ -86,13 +86,13 @@ def described(kinesis: Connection, names: list[str], deadline: float) -> dict[st
 def new_since(
     kinesis: Connection, streams: list[Stream], cursor: Cursor, deadline: float
 ) -> tuple[dict[str, Seen], dict[str, Arrivals]]:
-    """Read what has arrived since the cursor, until the deadline (of ``time.monotonic``).
+    """Read the records that arrived since the cursor, until the deadline (``time.monotonic``).
 
     Returns:
-        The cursor past what was read, and what is new of each stream that has something new.
+        The cursor after these records, and the arrivals of each stream that has any.
 
     Raises:
-        PlatformError: Kinesis cannot be asked, or does not answer before the deadline.
+        PlatformError: the request to Kinesis failed, or does not answer before the deadline.
     """
     progress: dict[tuple[str, str], _Read] = {}
     looks = {}
@@ -103,13 +103,13 @@ def new_since(
             reached = known.get(shard.id, "")
             key = (stream.name, shard.id)
             progress[key] = _Read(reached)
-            # A closed shard that was read to its end will never have more.
+            # A closed shard that was read to its end gets no more records.
             if reached is not None:
                 looks[key] = partial(_read, kinesis, stream.name, shard, progress, deadline)
     answers, errors = at_once(looks, deadline)
     for error in errors:
         raise error
-    # Threads that are late go on writing.
+    # Late threads continue to write.
     reads = progress.copy()
     news: dict[str, Arrivals] = {}
     for (name, _), read in reads.items():
@@ -138,7 +138,7 @@ def _read(
     progress: dict[tuple[str, str], _Read],
     deadline: float,
 ) -> None:
-    """Read a shard to its tip, or to the deadline, and note after each page how far."""
+    """Read a shard to its tip or the deadline, recording progress after each page."""
     so_far = progress[stream, shard.id]
     start = Position(so_far.reached) if so_far.reached else TRIM_HORIZON
     patience = max(0.0, deadline - time.monotonic())
@@ -151,7 +151,7 @@ def _read(
             if time.monotonic() > deadline:
                 return
     except StreamError as error:
-        # Others take all reads that the shard has: what was seen is enough for now.
+        # Other readers use all of the shard's reads: the next tick continues from here.
         if error.status != 429:
             raise
 

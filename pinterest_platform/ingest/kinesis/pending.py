@@ -1,4 +1,4 @@
-"""The stream channel's way into the raw tables: what Kinesis has of a day and the table has not."""
+"""The pending records of the stream channel: in Kinesis, but not in the raw table."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,10 +21,10 @@ from pinterest_platform.places import Places
 from pinterest_platform.tables import raw
 from pinterest_platform.tables.contract import Table
 
-# Shards that are asked at once; an answer takes tens of milliseconds.
+# Shards polled concurrently; a response takes tens of milliseconds.
 THREADS = 16
 
-# Sequence numbers have up to 129 digits (API reference, GetShardIterator). Padded, they are ordered
+# Sequence numbers have up to 129 digits (API reference, GetShardIterator). Zero-padded, they sort
 # as text.
 _DIGITS = 129
 
@@ -34,10 +34,10 @@ _KINDS = {table.full_name: kind for kind, table in raw.STREAM.items()}
 def find(
     spark: SparkSession, lake: Lake, places: Places, table: Table, days: Sequence[date]
 ) -> NewRecords:
-    """The records that arrived on ``days`` behind those that the table holds, up to now.
+    """The records that arrived on ``days`` and follow those in the table, up to now.
 
     Raises:
-        StreamError: Kinesis cannot be asked.
+        StreamError: the request to Kinesis failed.
     """
     stream = _stream_of(places, table)
     if stream is None:
@@ -65,10 +65,10 @@ def find(
 
 
 def days_arrived(lake: Lake, places: Places, table: Table) -> set[date]:
-    """The days on which records arrived behind those that the table holds of that day.
+    """The days with records that follow those of the same day in the table.
 
     Raises:
-        PlatformError: Kinesis cannot be asked; or a record arrived before the first partition.
+        PlatformError: a request to Kinesis failed; or a record arrived before the first partition.
     """
     stream = _stream_of(places, table)
     if stream is None:
@@ -93,10 +93,10 @@ def days_arrived(lake: Lake, places: Places, table: Table) -> set[date]:
 def readings(
     spark: SparkSession, lake: Lake, places: Places, table: Table, days: Sequence[date]
 ) -> DataFrame:
-    """When rows of ``days`` (all, when there are none) were read; see ``contract.Rows.readings``.
+    """The reads that added rows of ``days``, or of all days if empty; see ``Rows.readings``.
 
     Raises:
-        StreamError: Kinesis cannot be asked.
+        StreamError: the request to Kinesis failed.
     """
     stream = _stream_of(places, table)
     found: list[tuple[datetime | None, datetime]] = []
@@ -125,14 +125,14 @@ def readings(
 
 
 def _stream_of(places: Places, table: Table) -> Stream | None:
-    """The stream of a raw table as it is now; None where there is no such stream, or no Kinesis."""
+    """The current stream of a raw table; None if there is none, or Kinesis is not configured."""
     if not places.streams or not is_configured(places.region):
         return None
     return describe(Connection(places.region or None), places.streams[_KINDS[table.full_name]])
 
 
 def _rows_of(lake: Lake, table: Table, stream: Stream) -> DataFrame:
-    """What the table holds of this stream, and not of one of the same name before it."""
+    """The table's rows of this stream, without those of a deleted stream with the same name."""
     return lake.read(table).where(
         (F.col("topic_or_stream") == stream.name)
         & (F.unix_micros("arrived_at") >= micros(stream.created_at))

@@ -1,4 +1,4 @@
-"""One look at the streams: what is new since a cursor."""
+"""One poll of the streams, for arrivals since a cursor."""
 
 from datetime import date
 
@@ -16,13 +16,13 @@ from pinterest_platform.settings import Settings
 
 
 def poll(settings: Settings, text: str | None, deadline: float) -> Found | Nothing:
-    """What the streams received since the cursor with this text.
+    """The records that the streams received since the cursor with this text.
 
     Raises:
         PlatformError: Kinesis does not answer, or has records that cannot be ingested.
     """
     if not is_configured(settings.aws_region):
-        return Nothing("No AWS region is set, so there are no streams to watch: set AWS_REGION.")
+        return Nothing("No AWS region is set, so there are no streams to poll: set AWS_REGION.")
     kinesis = Connection(settings.aws_region or None, REQUESTS_AT_ONCE)
     names = settings.streams
     found = described(kinesis, list(names.values()), deadline)

@@ -1,4 +1,4 @@
-"""From where to where the shards of a stream are to be read, day by day, given what is ingested."""
+"""Plans the reads of a stream: for each shard and day, the range that is not ingested yet."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from datetime import UTC, date, datetime, time, timedelta
 from pinterest_platform.ingest.kinesis.client import Connection
 from pinterest_platform.ingest.kinesis.shards import Position, Shard, Stream, pages
 
-# AWS gives no guarantee that arrival times ascend with the sequence numbers of a shard. Those that
-# differ by more than this around a midnight would take a clock that is minutes off.
+# AWS does not guarantee that arrival times ascend with a shard's sequence numbers. Only a clock
+# that is off by minutes could put records further than this on the wrong side of midnight.
 DISORDER = timedelta(minutes=5)
 
-# Enough to get past what arrived within DISORDER of a midnight in one read or a few.
+# Enough to pass the records within DISORDER of a midnight in a few reads.
 FEW_RECORDS = 100
 
 
 @dataclass(frozen=True)
 class Span:
-    """Records of a shard from ``start`` on that arrived from ``first`` to before ``until``."""
+    """The records from position ``start`` that arrived from ``first`` until before ``until``."""
 
     start: Position
     first: datetime
@@ -26,7 +26,7 @@ class Span:
 
 @dataclass(frozen=True)
 class ShardRead:
-    """What one task reads: a shard, span by span."""
+    """The spans of a shard that one task reads."""
 
     shard: Shard
     spans: tuple[Span, ...]
@@ -35,15 +35,15 @@ class ShardRead:
 def shard_reads(
     stream: Stream, ingested: Mapping[tuple[str, date], str], days: Sequence[date], now: datetime
 ) -> list[ShardRead]:
-    """How the days of a stream are read: a task for each shard that can have records of them.
+    """The reads for these days of a stream: one for each shard that can have records of them.
 
-    Every day is read from where it was left itself, so that the days can be made in any order.
+    Each day continues after its own last record, so that days can be ingested in any order.
 
     Args:
         stream: the stream as it is now.
-        ingested: the largest sequence number ingested of a shard (id) and day.
+        ingested: the largest ingested sequence number of each shard (id) and day.
         days: UTC dates of arrival, ascending.
-        now: days that begin later, or whose records have all expired, are not read.
+        now: days that begin later, or whose records have all expired, are skipped.
     """
     oldest = _oldest(stream, now)
     readable = [
@@ -65,12 +65,12 @@ def days_with_new(
     ingested: Mapping[tuple[str, date], str],
     now: datetime,
 ) -> set[date]:
-    """The days of a shard that have a record behind what is held of that day.
+    """The days for which a shard has records after the ingested ones.
 
-    It reads a few records for each day, not all that are new.
+    Reads a few records per day, not all new ones.
 
     Raises:
-        StreamError: Kinesis cannot be asked.
+        StreamError: the request to Kinesis failed.
     """
     found: set[date] = set()
     day = _oldest(stream, now).date()
@@ -88,7 +88,7 @@ def days_with_new(
 def _first_arrival(
     kinesis: Connection, stream: str, shard: Shard, start: Position, day: date
 ) -> date | None:
-    """The day of the first record from ``start`` on that did not arrive before ``day``."""
+    """The arrival day of the first record from ``start`` that arrived on ``day`` or later."""
     for page in pages(kinesis, stream, shard, start, limit=FEW_RECORDS):
         for record in page.records:
             if record.arrived_at.date() >= day:
@@ -97,12 +97,12 @@ def _first_arrival(
 
 
 def _oldest(stream: Stream, now: datetime) -> datetime:
-    """The earliest arrival that a record of the stream can still have."""
+    """The earliest possible arrival of an unexpired record of the stream."""
     return max(stream.created_at, now - stream.retention) - DISORDER
 
 
 def _start(shard: Shard, ingested: Mapping[tuple[str, date], str], day: date) -> Position:
-    """Where the records of a day that are not held begin."""
+    """The position of a day's first record that is not ingested."""
     after = ingested.get((shard.id, day))
     return Position(after, None if after else midnight(day) - DISORDER)
 
@@ -114,7 +114,7 @@ def _spans(
     for day in days:
         first, until = midnight(day), midnight(day + timedelta(days=1))
         start = _start(shard, ingested, day)
-        # Days of which nothing is held are read in one go.
+        # Consecutive days without an ingested record are read together.
         if span and span.start.at and start.at and span.until == first:
             span = Span(span.start, span.first, until)
             continue

@@ -19,7 +19,7 @@ BYTES_A_SECOND = 2_000_000
 MOST_RECORDS = 10_000
 
 # A shared shard has capacity for one more read within a second or two; after a minute of
-# throttling, other readers are using all of it.
+# throttling, other readers use all of it.
 THROTTLED_SECONDS = 60.0
 LONGEST_WAIT_SECONDS = 5.0
 

@@ -9,7 +9,7 @@ from pinterest_platform.ingest.kinesis.cursor import Seen
 
 @dataclass(frozen=True)
 class StreamWatermark:
-    """The last ingested sequence number of each shard of the stream created at that time."""
+    """The last ingested sequence number of each shard, for the stream created at ``created_at``."""
 
     created_at: str
     shards: Mapping[str, str]
@@ -19,12 +19,12 @@ class StreamWatermark:
 
         Args:
             seen: how far the tick has read the stream.
-            before: how far the tick before had.
+            before: how far the previous tick had read it.
         """
         if self.created_at != seen.created_at:
             return False
         known = before.shards if before and before.created_at == seen.created_at else {}
-        # The last number of a shard that was closed meanwhile is not known, so it is not covered.
+        # The last number of a newly closed shard is unknown, so the shard is not covered.
         return all(
             number is not None and int(number) <= int(self.shards.get(shard, "-1"))
             for shard, number in seen.shards.items()
@@ -32,10 +32,10 @@ class StreamWatermark:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The fields by their names."""
+        """The fields by name."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> "StreamWatermark":
-        """The watermark that ``to_json`` wrote; of no stream when there is none."""
+        """The watermark that ``to_json`` wrote; from an empty mapping, one of no stream."""
         return cls(found.get("created_at", ""), found.get("shards", {}))

@@ -66,7 +66,7 @@ class Arrival:
 def new_arrivals(
     store: Store, topic: str, held: Mapping[int, Sequence[Held]], place: str
 ) -> list[Arrival]:
-    """List a topic's objects with records outside the held ranges, by partition and offset.
+    """List a topic's objects with records outside the ingested ranges, by partition and offset.
 
     Args:
         store: the landing place.
@@ -77,7 +77,6 @@ def new_arrivals(
     Raises:
         PlatformError: the landing place cannot be read, or an object's name violates the layout or
             contradicts the ingested offsets.
-        layout     or contradicts the offsets that are held.
     """
     try:
         partitions = obstore.list_with_delimiter(store, topic_prefix(topic))["common_prefixes"]
@@ -123,7 +122,7 @@ def reject_undated(arrivals: Iterable[Arrival], start_date: date, now: datetime)
         if arrival.arrived_at > now + CLOCKS_DIFFER:
             raise ConfigurationError(
                 f"the landing object '{arrival.key}' arrived on {arrival.day}, which is in the "
-                "future: mend the clock of this machine, or the object's time"
+                "future: correct the clock of this machine, or the object's time"
             )
 
 

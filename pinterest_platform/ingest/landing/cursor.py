@@ -1,7 +1,7 @@
-"""What the ticks of a sensor have seen of the landing place, and what is new since.
+"""The landing sensor's cursor, and the objects that arrived since.
 
-Of each partition of a topic the last object is remembered. What comes after it is listed, nothing
-else, so that a tick costs what is new and not what exists.
+The cursor holds the last object of each topic partition; a tick lists only objects after it, so its
+cost depends on the new objects, not on all objects.
 """
 
 import json
@@ -26,11 +26,11 @@ from pinterest_platform.ingest.landing.layout import LandingKey, partition_prefi
 from pinterest_platform.ingest.polling import Arrivals, at_once
 from pinterest_platform.object_store import Store
 
-# Of the cursor's text. A tick with a text of another version starts over: what it then asks for is
-# made once more, with the same rows.
+# Version of the cursor's format. A tick with a cursor of another version starts over: its run
+# ingests nothing twice.
 VERSION = 1
 
-# The most keys that S3 lists in one answer.
+# S3 lists at most 1000 keys in one answer.
 _PAGE = 1000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,7 +38,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Seen:
-    """The last object of a partition that was seen, and the newest arrival; in us since 1970."""
+    """The last object of a partition, and the newest arrival; times in us since 1970."""
 
     offset: int
     arrived_at: int
@@ -53,7 +53,7 @@ Cursor = Mapping[tuple[str, int], Seen]
 
 
 def read_cursor(text: str | None) -> dict[tuple[str, int], Seen]:
-    """What a tick has written; nothing where there is none or another version's."""
+    """The cursor that ``write_cursor`` wrote; empty for None or another version."""
     written = json.loads(text) if text else {}
     if written.get("version") != VERSION:
         return {}
@@ -73,7 +73,7 @@ def write_cursor(cursor: Cursor) -> str:
 
 
 def moved(cursor: Cursor, seen: Cursor, topic: str) -> dict[int, Seen]:
-    """The partitions of a topic of which a tick has seen more than the one before."""
+    """The partitions of a topic for which ``seen`` is ahead of the cursor."""
     return {
         partition: last
         for (name, partition), last in seen.items()
@@ -82,7 +82,7 @@ def moved(cursor: Cursor, seen: Cursor, topic: str) -> dict[int, Seen]:
 
 
 def arrivals_of(arrivals: Iterable[Arrival]) -> Arrivals | None:
-    """What objects amount to; None for no objects."""
+    """The summary of objects; None for no objects."""
     listed = list(arrivals)
     if not listed:
         return None
@@ -97,13 +97,13 @@ def arrivals_of(arrivals: Iterable[Arrival]) -> Arrivals | None:
 def new_since(
     store: Store, topics: Sequence[str], cursor: Cursor, deadline: float, place: str
 ) -> tuple[dict[tuple[str, int], Seen], list[Arrival]]:
-    """List what has arrived since the cursor, until the deadline (of ``time.monotonic``).
+    """List the objects that arrived since the cursor, until the deadline (``time.monotonic``).
 
     Returns:
-        The cursor past what was listed, and the new objects by topic, partition and offset.
+        The cursor after these objects, and the new objects by topic, partition and offset.
 
     Raises:
-        PlatformError: the landing place cannot be read, or holds what is not of its layout.
+        PlatformError: the landing place cannot be read, or an object violates the layout.
     """
     prefixes = _answers(
         {topic: partial(_partitions, store, topic, place) for topic in topics}, deadline, place
@@ -116,7 +116,7 @@ def new_since(
 
 
 def _answers(looks: Mapping[K, Callable[[], T]], deadline: float, place: str) -> dict[K, T]:
-    """What the landing place answers in time; an error where it does not answer at all."""
+    """The answers that came in time; an error if none did."""
     answers, errors = at_once(looks, deadline)
     for error in errors:
         if isinstance(error, BaseError | OSError):
@@ -138,7 +138,7 @@ def _partitions(store: Store, topic: str, place: str) -> list[int]:
 def _new(
     store: Store, topic: str, partition: int, seen: Seen | None, deadline: float
 ) -> tuple[Seen | None, list[Arrival]]:
-    """The last object of a partition as it is now, and those that are new."""
+    """The current last object of a partition, and the new ones."""
     if seen is None:
         listed = new = _listed(store, topic, partition, 0, deadline)
     else:
@@ -146,8 +146,8 @@ def _new(
         if listed and _is(listed[0], seen):
             new = listed[1:]
         else:
-            # The last object is gone or another one, so the topic may have started over, with
-            # offsets below it: what counts is the arrival.
+            # The last object is missing or replaced: the topic may have been recreated, with
+            # smaller offsets. So compare arrivals instead of offsets.
             listed = _listed(store, topic, partition, 0, deadline)
             new = [
                 arrival
@@ -169,16 +169,16 @@ def _is(arrival: Arrival, seen: Seen) -> bool:
 
 
 def _listed(store: Store, topic: str, partition: int, first: int, deadline: float) -> list[Arrival]:
-    """The objects of a partition from offset ``first`` on, as far as the time reaches."""
+    """The objects of a partition from offset ``first``, until the deadline."""
     start_after = str(LandingKey(topic, partition, first - 1)) if first > 0 else None
     found: list[Arrival] = []
-    # S3 lists in the order of names, so wherever it is cut, nothing before is left out. A folder
-    # has no order, so it is listed as a whole.
+    # S3 lists in name order, so a truncated listing has no gaps. A folder has no order and is
+    # listed completely.
     in_order = not isinstance(store, obstore.store.LocalStore)
     prefix = partition_prefix(topic, partition)
     for page in obstore.list(store, prefix, offset=start_after, chunk_size=_PAGE):
         for entry in page:
-            # An empty object has no record yet; when it gets some, it is new.
+            # An empty object has no records yet; it counts as new once it has some.
             if is_hidden(entry["path"]) or entry["size"] == 0:
                 continue
             key = LandingKey.parse(entry["path"])

@@ -1,4 +1,4 @@
-"""The batch channel's way into the raw tables: landing objects whose offsets are not held yet."""
+"""The pending records of the batch channel: in landing objects, but not in the raw table."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -32,7 +32,7 @@ from pinterest_platform.tables.contract import Table
 def find(
     spark: SparkSession, lake: Lake, places: Places, table: Table, days: Sequence[date]
 ) -> NewRecords:
-    """The landing objects of ``days`` that the table does not hold.
+    """The records in landing objects of ``days`` that are not in the table.
 
     Raises:
         PlatformError: see ``pending``.
@@ -55,10 +55,10 @@ def find(
 
 
 def pending(lake: Lake, places: Places, table: Table) -> list[Arrival]:
-    """What has arrived in the table's topic and is not in the table, of whatever day.
+    """The landing objects of all days with records that are not in the table.
 
     Raises:
-        PlatformError: see ``arrivals``; or something arrived on a day that cannot be one.
+        PlatformError: see ``arrivals``; or an object arrived on a day without a partition.
     """
     return _looked_at(lake, places, table)[1]
 
@@ -66,11 +66,11 @@ def pending(lake: Lake, places: Places, table: Table) -> list[Arrival]:
 def _looked_at(
     lake: Lake, places: Places, table: Table
 ) -> tuple[dict[int, list[Held]], list[Arrival]]:
-    """What the table holds of its topic, and what has arrived besides."""
+    """The table's ranges of offsets by partition, and the objects outside them."""
     topic = places.topics[table.name]
     local = not places.landing.startswith("s3://")
     if local and is_configured(places.region) and not Path(places.landing).exists():
-        # Where there are streams, it may well be that nothing ever lands.
+        # A platform that only uses streams has no landing folder.
         return {}, []
     store = open_store(places.landing)
     rows = lake.read(table).where(F.col("topic_or_stream") == topic)
@@ -81,13 +81,13 @@ def _looked_at(
 
 
 def _last(run: Held) -> tuple[int, int]:
-    """The object that a run of offsets ends in: its first offset, and its arrival in us."""
+    """The last object of a range: its first offset, and its arrival in us."""
     return LandingKey.parse(run.last_key).offset, micros(run.last_arrived_at)
 
 
 def _held(rows: DataFrame, store: Store, topic: str, place: str) -> dict[int, list[Held]]:
-    """The runs of offsets that a raw table holds of a topic as it is now, by partition."""
-    # Of records that came in an array, the first stands for the offset.
+    """The gapless ranges of offsets in the raw table, by partition of the current topic."""
+    # The first record of an array represents the array's offset.
     number = F.col("offset_or_sequence_number")
     lines = rows.where(~number.contains(":") | number.endswith(":0"))
     offsets = lines.select(
@@ -110,7 +110,7 @@ def _held(rows: DataFrame, store: Store, topic: str, place: str) -> dict[int, li
     ]
     runs = [row for row in whole if row["partition"] not in broken]
     if broken:
-        # A window over all rows is what it takes to find the holes, so only where there are some.
+        # Finding gaps takes a window over all rows, so only partitions with gaps pay for it.
         now = F.lit(None).cast("bigint")
         for partition, begun in since.items():
             now = F.when(F.col("partition") == partition, micros(begun)).otherwise(now)
@@ -131,11 +131,11 @@ def _held(rows: DataFrame, store: Store, topic: str, place: str) -> dict[int, li
 def _begun_again(
     rows: DataFrame, store: Store, topic: str, place: str, partition: Row
 ) -> datetime | None:
-    """When a partition last began anew at offset 0; None when it never did since rows are held.
+    """When a partition last restarted at offset 0; None if it never did since its first row.
 
-    A topic that was deleted and made again counts from 0 once more. Its first object then is newer
-    than what is held of offset 0, and what was read last is there no more; where it is, the objects
-    were only copied or written again.
+    A recreated topic counts from 0 again. Then its first object is newer than the ingested row of
+    offset 0, and the last ingested record is gone. If that record is still there, the objects were
+    only copied or rewritten.
     """
     held_from = moment(partition["begun"])
     first = began_at(store, topic, partition["partition"], place)
@@ -159,7 +159,7 @@ def _offset() -> SparkColumn:
 
 
 def _runs(offsets: DataFrame) -> DataFrame:
-    """Numbered offsets -> one row per partition and run, with the object that its end is from."""
+    """Numbered offsets -> one row per partition and run, with the object of its last offset."""
     return offsets.groupBy("partition", "run").agg(
         F.min("offset").alias("first"),
         F.max("offset").alias("last"),
@@ -172,9 +172,9 @@ def _runs(offsets: DataFrame) -> DataFrame:
 
 
 def _numbered(offsets: DataFrame) -> DataFrame:
-    """The offsets with the number of the ``run`` without a gap that each belongs to."""
+    """The offsets, each with the number of its gapless ``run``."""
     in_order = Window.partitionBy("partition").orderBy("offset")
-    # An offset can be there twice: by itself, and taken apart.
+    # An offset can occur twice: as one record, and split into an array's elements.
     begins = F.col("offset") > F.lag("offset", 1, -2).over(in_order) + 1
     return offsets.withColumn("begins", begins.cast("int")).withColumn(
         "run", F.sum("begins").over(in_order)

@@ -1,4 +1,4 @@
-"""One look at the landing topics: what is new since a cursor."""
+"""One poll of the landing topics, for arrivals since a cursor."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,12 +16,12 @@ from pinterest_platform.ingest.polling import Found, Nothing
 from pinterest_platform.object_store import open_store
 from pinterest_platform.settings import Settings
 
-# Less than a tick waits for late answers, so that it fails with S3's own error.
+# Shorter than a tick's wait for late answers, so that the tick reports S3's own error.
 _PATIENCE = timedelta(seconds=6)
 
 
 def poll(settings: Settings, text: str | None, deadline: float) -> Found | Nothing:
-    """What has landed since the cursor with this text.
+    """The objects that landed since the cursor with this text.
 
     Raises:
         PlatformError: the landing place cannot be read, or holds objects that cannot be ingested.

@@ -41,11 +41,11 @@ SLICE_OBJECTS = 4096
 
 
 class BrokenObjectError(Exception):
-    """A landing object that cannot be read in its current state; the message names its key."""
+    """A landing object with invalid content; the message names its key."""
 
 
 class UnreadableObjectError(Exception):
-    """A landing object that the store does not give; the text names its key."""
+    """A landing object that cannot be fetched; the message names its key."""
 
 
 def options(url: str, arrivals: Sequence[Arrival]) -> dict[str, str]:
@@ -129,7 +129,7 @@ def lines_of(store: Store, arrivals: Sequence[Arrival]) -> pa.RecordBatch:
         if arrival.end is not None and arrival.key.offset + count > arrival.end:
             raise BrokenObjectError(
                 f"the landing object '{arrival.key}' has {count} lines, but offset {arrival.end} "
-                "is in another object already: the sink wrote them twice; move one of them away"
+                "is also in another object: the sink wrote them twice; move one of them away"
             )
     lines = _split(b"".join(contents))
     owner = np.repeat(np.arange(len(arrivals)), counts)

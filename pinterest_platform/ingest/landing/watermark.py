@@ -22,7 +22,7 @@ class LandingWatermark:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """By partition, ``[offset, arrival]``."""
+        """``[offset, arrival]`` by partition."""
         return {str(partition): list(last) for partition, last in self.objects.items()}
 
     @classmethod

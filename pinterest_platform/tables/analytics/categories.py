@@ -42,7 +42,7 @@ def top_category_by_age_group(posts: DataFrame) -> DataFrame:
 
 CATEGORY_COUNTS_BY_COUNTRY = output(
     "category_counts_by_country",
-    "How many posts a category has in a country.",
+    "The number of posts in a category and country.",
     {COUNTRY: ("country",), CATEGORY: ("category",), CATEGORY_COUNT: ("ind",)},
     ("country", "category"),
     source="analytics.posts",
@@ -51,7 +51,7 @@ CATEGORY_COUNTS_BY_COUNTRY = output(
 
 TOP_CATEGORY_BY_COUNTRY = output(
     "top_category_by_country",
-    "The category with most posts in a country.",
+    "The category with the most posts in a country.",
     {COUNTRY: ("country",), CATEGORY: ("category",), CATEGORY_COUNT: ("category_count",)},
     ("country", "category"),
     source="analytics.category_counts_by_country",
@@ -60,7 +60,7 @@ TOP_CATEGORY_BY_COUNTRY = output(
 
 CATEGORY_COUNTS_BY_YEAR = output(
     "category_counts_by_year",
-    "How many posts a category has in a year.",
+    "The number of posts in a category and year.",
     {POST_YEAR: ("post_year",), CATEGORY: ("category",), CATEGORY_COUNT: ("ind",)},
     ("post_year", "category"),
     source="analytics.posts",
@@ -70,7 +70,7 @@ CATEGORY_COUNTS_BY_YEAR = output(
 
 TOP_CATEGORY_BY_YEAR = output(
     "top_category_by_year",
-    "The category with most posts in a year.",
+    "The category with the most posts in a year.",
     {POST_YEAR: ("post_year",), CATEGORY: ("category",), CATEGORY_COUNT: ("category_count",)},
     ("post_year", "category"),
     source="analytics.category_counts_by_year",
@@ -79,7 +79,7 @@ TOP_CATEGORY_BY_YEAR = output(
 
 TOP_CATEGORY_BY_AGE_GROUP = output(
     "top_category_by_age_group",
-    "The category with most posts in an age group.",
+    "The category with the most posts in an age group.",
     {AGE_GROUP: ("age_group",), CATEGORY: ("category",), CATEGORY_COUNT: ("ind",)},
     ("age_group", "category"),
     source="analytics.posts",

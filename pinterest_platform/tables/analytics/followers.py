@@ -82,7 +82,7 @@ _MEDIAN = {MEDIAN_FOLLOWER_COUNT: ("follower_count",)}
 
 TOP_USER_BY_COUNTRY = output(
     "top_user_by_country",
-    "The poster with most followers in a country.",
+    "The poster with the most followers in a country.",
     {
         COUNTRY: ("country",),
         Column(
@@ -97,7 +97,7 @@ TOP_USER_BY_COUNTRY = output(
 
 COUNTRY_OF_TOP_USER = output(
     "country_of_top_user",
-    "The country whose top poster has most followers of all.",
+    "The country whose top poster has the most followers of all.",
     {COUNTRY: ("country",), FOLLOWER_COUNT: ("follower_count",)},
     ("country",),
     source="analytics.top_user_by_country",
@@ -115,13 +115,13 @@ MEDIAN_FOLLOWERS_BY_AGE_GROUP = output(
 
 USERS_JOINED_BY_YEAR = output(
     "users_joined_by_year",
-    "How many users joined in a year.",
+    "The number of users who joined in a year.",
     {
         JOINING_YEAR: ("joining_year",),
         Column(
             name="number_users_joined",
             type="BIGINT",
-            description="Number of different users.",
+            description="Number of distinct users.",
             nullable=False,
         ): (
             "user_name",

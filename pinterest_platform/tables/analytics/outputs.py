@@ -50,7 +50,7 @@ def output(
     transform: Callable[..., DataFrame],
     parameters: tuple[str, ...] = (),
 ) -> Table:
-    """An output table made from ``source``; ``columns`` maps columns to their source columns.
+    """An output table derived from ``source``; ``columns`` maps columns to their source columns.
 
     The last column is the measure, which is never negative.
     """

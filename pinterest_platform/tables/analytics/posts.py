@@ -91,7 +91,7 @@ POSTS = Table(
         ),
         Check(
             name="complete",
-            description="A post has its geolocation and its user.",
+            description="Every post has a geolocation and a user.",
             severity="warn",
             over=lambda rows: rows("analytics.posts"),
             offends="coordinates IS NULL OR age IS NULL",

@@ -140,6 +140,6 @@ def test_a_compute_without_what_it_needs_names_the_setting(
 
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == [
-        f"Error: PINTEREST_DATABRICKS_COMPUTE is {compute}: set {missing}, too"
+        f"Error: PINTEREST_DATABRICKS_COMPUTE is {compute}: also set {missing}"
     ]
     assert len(site.workspace.requests) == before
