@@ -52,13 +52,13 @@ def _connect(remote: str) -> dict[str, str]:
 
 
 def _session(settings: dict[str, str]) -> float:
-    asked = subprocess.run(
+    finished = subprocess.run(
         [sys.executable, "-c", SESSION],
         env=os.environ | settings,
         stdout=subprocess.PIPE,
         check=True,
     )
-    return float(asked.stdout)
+    return float(finished.stdout)
 
 
 def _run(settings: dict[str, str], posts: int) -> float:

@@ -93,7 +93,7 @@ class _Acknowledging(BaseHTTPRequestHandler):
 
 def posted(url: str, body: Path, requests: int, connections: int) -> str:
     """A row's cell: requests a second, and the latencies that half and 99% stay below."""
-    asked = subprocess.run(
+    printed = subprocess.run(
         [
             *("ab", "-q", "-k", "-n", str(requests), "-c", str(connections)),
             *("-p", str(body), "-T", RECORDS_TYPE, f"{url}/topics/pinterest.pin"),
@@ -102,10 +102,10 @@ def posted(url: str, body: Path, requests: int, connections: int) -> str:
         text=True,
         check=True,
     ).stdout
-    if _FAILED.search(asked):
-        sys.exit(asked)
-    rate = float(_RATE.findall(asked)[0])
-    half, most = (int(milliseconds) for _, milliseconds in _PERCENTILE.findall(asked))
+    if _FAILED.search(printed):
+        sys.exit(printed)
+    rate = float(_RATE.findall(printed)[0])
+    half, most = (int(milliseconds) for _, milliseconds in _PERCENTILE.findall(printed))
     return f"{rate:,.0f}/s, {half} and {most} ms"
 
 

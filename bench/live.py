@@ -36,10 +36,10 @@ def free_port() -> int:
 def seconds_to_analytics(home: Path) -> tuple[list[float], int]:
     """For each record that was carried on, from arrival to the last output; and how many runs."""
     with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
-        made = instance.fetch_materializations(
+        materialized = instance.fetch_materializations(
             dg.AssetKey(["analytics", OUTPUTS[-1].name]), limit=1000
         )
-        ends = sorted(record.timestamp for record in made.records)
+        ends = sorted(record.timestamp for record in materialized.records)
     waits: list[float] = []
     for table in TABLES:
         rows = DeltaTable(str(home / "lake" / "raw" / table)).to_pyarrow_table(

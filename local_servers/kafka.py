@@ -160,11 +160,11 @@ class Kafka:
 
     def create(self, topic: str, partitions: int, **config: str) -> None:
         """Make a topic."""
-        wanted = NewTopic(
+        new_topic = NewTopic(
             topic, partitions, 1, config={name.replace("_", "."): v for name, v in config.items()}
         )
         admin = self.admin()
-        admin.create_topics([wanted])[topic].result(ANSWER_SECONDS)
+        admin.create_topics([new_topic])[topic].result(ANSWER_SECONDS)
         deadline = time.monotonic() + ANSWER_SECONDS
         while len(admin.list_topics(topic).topics[topic].partitions) < partitions:
             assert time.monotonic() < deadline
@@ -181,8 +181,8 @@ class Kafka:
         """Delete the first records of a partition, as retention does."""
         admin = self.admin()
         until = TopicPartition(topic, partition, offset)
-        asked = admin.delete_records([until], request_timeout=ANSWER_SECONDS)
-        asked[until].result(ANSWER_SECONDS)
+        deleted = admin.delete_records([until], request_timeout=ANSWER_SECONDS)
+        deleted[until].result(ANSWER_SECONDS)
 
     def producer(self, **config: Any) -> Producer:
         return Producer({"bootstrap.servers": self.bootstrap, "log_level": 0} | config)

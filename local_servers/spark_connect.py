@@ -52,8 +52,8 @@ def spark_server(**environment: str) -> Iterator[str]:
 
     ``environment`` is added to the server's own, which is this process's.
     """
-    asked = os.environ | environment
-    with running("Apache Spark", __name__, environment=asked) as server:
+    full = os.environ | environment
+    with running("Apache Spark", __name__, environment=full) as server:
         deadline = time.monotonic() + START_SECONDS
         while "listening on" not in server.output():
             assert server.exit_code() is None, server.last_words()
@@ -65,9 +65,9 @@ def spark_server(**environment: str) -> Iterator[str]:
 @contextmanager
 def sail_server(**environment: str) -> Iterator[str]:
     """The URL of a Sail server in another process, which ends with the block."""
-    asked = os.environ | environment
+    full = os.environ | environment
     arguments = ("pinterest_platform", "sail", "--port", "0")
-    with running("Sail", *arguments, environment=asked) as server:
+    with running("Sail", *arguments, environment=full) as server:
         yield server.url()
 
 
@@ -80,9 +80,9 @@ def _serve() -> None:
             "spark.connect.grpc.binding.port": "0",
             "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={logging}",
         }
-        said = Path(folder, "said")
+        log = Path(folder, "log")
         submit = Path(pyspark.__file__).with_name("bin") / "spark-submit"
-        with said.open("wb") as output:
+        with log.open("wb") as output:
             server = subprocess.Popen(
                 [
                     str(submit),
@@ -96,9 +96,9 @@ def _serve() -> None:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        while not (found := _STARTED.search(said.read_text(errors="replace"))):
+        while not (found := _STARTED.search(log.read_text(errors="replace"))):
             if server.poll() is not None:
-                sys.exit(said.read_text(errors="replace"))
+                sys.exit(log.read_text(errors="replace"))
             time.sleep(0.1)
         print(f"Apache Spark is listening on sc://{found[1]}:{found[2]}")
         sys.exit(server.wait())

@@ -59,13 +59,13 @@ def reach_this_machine_directly(environ: MutableMapping[str, str] = os.environ) 
         return
     names = ["no_proxy", "NO_PROXY"]
     names += [name for name in ("no_grpc_proxy", "NO_GRPC_PROXY") if name in environ]
-    given = [
+    configured = [
         entry.strip()
         for name in names
         for entry in environ.get(name, "").split(",")
         if entry.strip()
     ]
-    direct = ",".join(dict.fromkeys([*given, *_THIS_MACHINE, socket.gethostname()]))
+    direct = ",".join(dict.fromkeys([*configured, *_THIS_MACHINE, socket.gethostname()]))
     environ.update(dict.fromkeys(names, direct))
 
 

@@ -125,7 +125,7 @@ def running(
     *arguments: str,
     log: Path | None = None,
     environment: Mapping[str, str] | None = None,
-    shown: bool = False,
+    inherit_output: bool = False,
 ) -> Iterator[Process]:
     """Run ``python -m <module> <arguments>`` beside this process until the block ends.
 
@@ -137,7 +137,7 @@ def running(
         arguments: its command line.
         log: the file for its output, overwritten; by default a temporary file.
         environment: its environment; by default that of this process.
-        shown: write its output to this process's stdout and stderr instead of a file.
+        inherit_output: write its output to this process's stdout and stderr instead of a file.
     """
     environ = dict(os.environ if environment is None else environment)
     # With this variable, every start would compile all imports.
@@ -148,8 +148,8 @@ def running(
             subprocess.Popen(
                 [sys.executable, "-m", __name__, module, *arguments],
                 stdin=subprocess.PIPE,
-                stdout=None if shown else output,
-                stderr=None if shown else subprocess.STDOUT,
+                stdout=None if inherit_output else output,
+                stderr=None if inherit_output else subprocess.STDOUT,
                 env=environ | {"PYTHONUNBUFFERED": "1"},
                 start_new_session=True,
             ),

@@ -80,10 +80,10 @@ def _place(value: object) -> str:
     if not slashes or scheme == "file":
         return _folder(place)
     if scheme != "s3":
-        shown = f"{scheme}://" if scheme.isalnum() else "this"
+        prefix = f"{scheme}://" if scheme.isalnum() else "this"
         raise ValueError(
-            f"'{shown}' is not a location for the lake or the landing objects: set it to a folder, "
-            "file:///... or s3://bucket/..."
+            f"'{prefix}' is not a location for the lake or the landing objects: set it to a "
+            "folder, file:///... or s3://bucket/..."
         )
     if "@" in rest.partition("/")[0]:
         raise ValueError(

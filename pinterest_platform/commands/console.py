@@ -26,7 +26,7 @@ def as_table(answer: pa.Table) -> Table:
         numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
         table.add_column(Text(visible(column.name)), justify="right" if numeric else "left")
     for row in _rows(answer):
-        table.add_row(*(Text(visible(_shown(value))) for value in row))
+        table.add_row(*(Text(visible(_formatted(value))) for value in row))
     return table
 
 
@@ -43,7 +43,7 @@ def _rows(answer: pa.Table) -> "zip[tuple[Any, ...]]":
     return zip(*(column.to_pylist() for column in answer.columns), strict=True)
 
 
-def _shown(value: Any) -> str:
+def _formatted(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):

@@ -29,7 +29,7 @@ def command(
 ) -> None:
     """Materialise assets; without days, every day with new data."""
     settings = load()
-    days = _asked_days(settings, day, first, last)
+    days = _requested_days(settings, day, first, last)
     assets = runs.selected(selection)
     console = wide_console()
     with instance_of(settings) as instance:
@@ -39,8 +39,8 @@ def command(
                 days = found.days
                 if not days and not (selection is None and found.analytics):
                     console.print("Nothing new has arrived, and every table is up to date.")
-                    if told := runs.misplaced_objects(settings):
-                        console.print(f"In {settings.landing}, {told}.", markup=False)
+                    if hint := runs.misplaced_objects(settings):
+                        console.print(f"In {settings.landing}, {hint}.", markup=False)
                     return
         else:
             days = []
@@ -76,7 +76,7 @@ def materialise(
     return True
 
 
-def _asked_days(
+def _requested_days(
     settings: Settings, day: datetime | None, first: datetime | None, last: datetime | None
 ) -> list[date] | None:
     if day is not None and (first or last):
@@ -88,11 +88,11 @@ def _asked_days(
         return None
     if start > end:
         raise click.UsageError("--from is after --to.")
-    asked = [
+    requested = [
         start.date() + timedelta(days=past) for past in range((end.date() - start.date()).days + 1)
     ]
     today = datetime.now(UTC).date()
-    for outside in (asked[0], asked[-1]):
+    for outside in (requested[0], requested[-1]):
         if outside < settings.start_date:
             raise PlatformError(
                 f"{outside} is before the first partition {settings.start_date}: "
@@ -102,15 +102,16 @@ def _asked_days(
             raise PlatformError(
                 f"{outside} has not begun: the last partition is today, {today} (UTC)"
             )
-    return asked
+    return requested
 
 
 def _print(event: dg.DagsterEvent, console: Console) -> None:
     if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
-        made = event.step_materialization_data.materialization
-        metadata = {name: entry.value for name, entry in made.metadata.items()}
+        materialization = event.step_materialization_data.materialization
+        metadata = {name: entry.value for name, entry in materialization.metadata.items()}
         rows = metadata.get("dagster/partition_row_count", metadata["dagster/row_count"])
-        name = made.asset_key.to_user_string() + (f" {made.partition}" if made.partition else "")
+        partition = f" {materialization.partition}" if materialization.partition else ""
+        name = materialization.asset_key.to_user_string() + partition
         console.print(f"  {name:<62} {rows:>10,} rows {metadata['seconds']:>6.1f} s")
     elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
         check = event.asset_check_evaluation_data

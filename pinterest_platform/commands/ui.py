@@ -51,7 +51,7 @@ def command(port: int, shared_sail: bool) -> None:
                 environment |= {"PINTEREST_ENGINE": "connect", "PINTEREST_SPARK_REMOTE": remote}
                 click.echo(f"Runs share the Sail server at {remote}.")
             dagster = stack.enter_context(
-                processes.running("Dagster", *started, environment=environment, shown=True)
+                processes.running("Dagster", *started, environment=environment, inherit_output=True)
             )
             while (code := dagster.exit_code()) is None:
                 time.sleep(LOOK_SECONDS)

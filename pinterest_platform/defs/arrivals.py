@@ -71,7 +71,7 @@ def _result(
     if not days:
         reason = "Nothing new" if not found.arrivals else "All arrivals are already ingested"
         return dg.SensorResult(
-            skip_reason=f"{reason}. Polled: {found.looked_at}.",
+            skip_reason=f"{reason}. Polled: {found.polled}.",
             cursor=found.cursor,
             asset_events=observed,
         )

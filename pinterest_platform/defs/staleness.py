@@ -65,25 +65,25 @@ def day_to_close(now: datetime) -> date:
     return (now - timedelta(days=1)).date()
 
 
-def last_made(
+def last_materialized(
     instance: dg.DagsterInstance, keys: Collection[dg.AssetKey]
 ) -> dict[dg.AssetKey, int]:
     """The event number of each asset's last materialisation in any partition; -1 for none."""
     records = instance.get_asset_records(list(keys))
-    made = {
+    last = {
         record.asset_entry.asset_key: record.asset_entry.last_materialization_storage_id or -1
         for record in records
     }
-    return {key: made.get(key, -1) for key in keys}
+    return {key: last.get(key, -1) for key in keys}
 
 
 def is_older_than(
     instance: dg.DagsterInstance, keys: Collection[dg.AssetKey], parents: Collection[dg.AssetKey]
 ) -> bool:
     """Whether a parent was materialised after one of the assets."""
-    made = last_made(instance, [*keys, *parents])
-    newest = max((made[parent] for parent in parents), default=-1)
-    return any(made[key] < newest for key in keys)
+    last = last_materialized(instance, [*keys, *parents])
+    newest = max((last[parent] for parent in parents), default=-1)
+    return any(last[key] < newest for key in keys)
 
 
 def analytics_are_stale(instance: dg.DagsterInstance) -> bool:
@@ -102,10 +102,10 @@ def ingested_watermarks(
         of_day = dg.AssetRecordsFilter(
             asset_key(table.full_name), asset_partitions=[day.isoformat()]
         )
-        made = instance.fetch_materializations(of_day, limit=1).records
-        materialisation = made[0].asset_materialization if made else None
-        found = materialisation.metadata.get(WATERMARK) if materialisation else None
-        if isinstance(found, dg.JsonMetadataValue) and _was_whole(instance, made[0].run_id):
+        records = instance.fetch_materializations(of_day, limit=1).records
+        materialization = records[0].asset_materialization if records else None
+        found = materialization.metadata.get(WATERMARK) if materialization else None
+        if isinstance(found, dg.JsonMetadataValue) and _was_whole(instance, records[0].run_id):
             yield dict(found.value or {})
         else:
             yield {}
@@ -133,15 +133,15 @@ def unfinished_run(instance: dg.DagsterInstance, days: Collection[date]) -> dg.D
 def _has_lost_rows(lake: Lake, instance: dg.DagsterInstance, table: Table) -> bool:
     """Whether the table is unreadable, or its row count differs from its last materialisation."""
     event = instance.get_latest_materialization_event(asset_key(table.full_name))
-    made = event.asset_materialization if event else None
-    if made is None:
+    materialization = event.asset_materialization if event else None
+    if materialization is None:
         return False
     if not lake.exists(table):
         return True
     # The condition makes the engine open the files: the Delta log alone answers a bare count.
     rows = lake.read(table).where(F.col(table.key[0]).isNotNull())
     try:
-        return bool(rows.count() != made.metadata["dagster/row_count"].value)
+        return bool(rows.count() != materialization.metadata["dagster/row_count"].value)
     except (PySparkException, Py4JJavaError) as error:
         if lake.fault(error):
             return True
@@ -150,13 +150,13 @@ def _has_lost_rows(lake: Lake, instance: dg.DagsterInstance, table: Table) -> bo
 
 def _unfinished_days(instance: dg.DagsterInstance) -> set[date]:
     """The days of failed runs whose assets no later run materialised."""
-    made: dict[date, set[dg.AssetKey]] = {}
+    materialized: dict[date, set[dg.AssetKey]] = {}
     unfinished: set[date] = set()
     everything = set(map(asset_key, TABLES))
     for run in instance.get_runs():  # newest first
         assets = set(run.asset_selection or everything)
         for day in days_of(run):
-            later = made.setdefault(day, set())
+            later = materialized.setdefault(day, set())
             if run.status == dg.DagsterRunStatus.SUCCESS:
                 later |= assets
             elif not assets <= later:

@@ -189,8 +189,8 @@ def missing_tables(engine: Engine) -> list[str]:
                 missing.append(table.name)
                 continue
             found = {column["name"] for column in inspector.get_columns(table.name)}
-            wanted = set(table.columns.keys())
-            if lacks := sorted(wanted - found):
+            expected = set(table.columns.keys())
+            if lacks := sorted(expected - found):
                 raise PlatformError(
                     f"the table {table.name} of {database_name(engine)} has no column "
                     f"{', '.join(lacks)}: point to the database of the posts, or drop the table "

@@ -28,11 +28,11 @@ def require_java(engine: str) -> None:
     if java is None:
         raise ConfigurationError(f"{what}, but the PATH has no java: {to_do}")
     try:
-        asked = subprocess.run([java, "-version"], capture_output=True, text=True, check=True)
+        finished = subprocess.run([java, "-version"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         raise ConfigurationError(f"{what}, but {java} cannot be run: {to_do}") from None
     # 'openjdk version "17.0.15" 2025-04-15'; up to 8 it was "1.8.0_412".
-    found = re.search(r'version "(?:1\.)?(\d+)', asked.stderr + asked.stdout)
+    found = re.search(r'version "(?:1\.)?(\d+)', finished.stderr + finished.stdout)
     if found is None or int(found[1]) < JAVA:
         version = found[1] if found else "of an unknown version"
         raise ConfigurationError(f"{what}, but {java} is Java {version}: {to_do}")

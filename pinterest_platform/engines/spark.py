@@ -52,15 +52,15 @@ def spark_session(on_s3: bool) -> Iterator[SparkSession]:
     coordinates = ",".join([DELTA, S3A] if on_s3 else [DELTA])
     with (
         without(CONNECT_VARIABLES),
-        tempfile.TemporaryFile() as said,
+        tempfile.TemporaryFile() as log,
         temporary_folder() as folder,
     ):
         resource = LazyPySparkResource(spark_config=local_settings(coordinates, folder, on_s3))
-        with _standard_error_to(said):
+        with _standard_error_to(log):
             try:
                 spark: SparkSession = resource.spark_session
             except (PySparkException, OSError) as error:
-                raise _not_started(coordinates, said, error) from error
+                raise _not_started(coordinates, log, error) from error
         try:
             yield spark
         finally:
@@ -129,10 +129,10 @@ def _driver_gib() -> int:
     return max(1, min(MOST_DRIVER_GIB, pages // 2**30 // 3))
 
 
-def _not_started(coordinates: str, said: IO[bytes], error: Exception) -> PlatformError:
+def _not_started(coordinates: str, log: IO[bytes], error: Exception) -> PlatformError:
     """The error for a failed start, with the cause from the launcher's output, if any."""
-    said.seek(0)
-    lines = [line.strip() for line in said.read().decode(errors="replace").splitlines()]
+    log.seek(0)
+    lines = [line.strip() for line in log.read().decode(errors="replace").splitlines()]
     if any("unresolved dependency" in line or "download failed" in line.lower() for line in lines):
         return OutageError(
             f"the jars {coordinates} cannot be downloaded from Maven Central: check the network "

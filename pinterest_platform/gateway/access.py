@@ -83,9 +83,9 @@ class Access:
 
     def _has_token(self, found: dict[bytes, str]) -> bool:
         scheme, _, bearer = found.get(b"authorization", "").partition(" ")
-        given = (bearer.strip() if scheme.lower() == "bearer" else "", found.get(b"x-api-key", ""))
+        tokens = (bearer.strip() if scheme.lower() == "bearer" else "", found.get(b"x-api-key", ""))
         # In constant time: timing must not reveal how much of a token is right.
-        matches = [hmac.compare_digest(one.encode("latin-1"), self._token) for one in given]
+        matches = [hmac.compare_digest(one.encode("latin-1"), self._token) for one in tokens]
         return any(matches)
 
 

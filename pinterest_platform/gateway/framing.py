@@ -98,7 +98,7 @@ class Framing(HttpToolsProtocol):
 
     @override
     def on_response_complete(self) -> None:
-        self.flow.held = False
+        self.flow.on_hold = False
         super().on_response_complete()
 
     def on_head_begin(self) -> None:
@@ -119,12 +119,12 @@ class Framing(HttpToolsProtocol):
 
     def read_on(self, searched: int = 0) -> None:
         """Give the parser what may follow; the first ``searched`` bytes contain no head's end."""
-        goes_on = True
-        while goes_on and self._unread and not self._refused and not self.transport.is_closing():
+        advances = True
+        while advances and self._unread and not self._refused and not self.transport.is_closing():
             if self._arriving:
-                goes_on = self._read_body()
+                advances = self._read_body()
             elif self.is_idle:
-                goes_on = self._read_head(searched)
+                advances = self._read_head(searched)
             else:
                 self.flow.hold()
                 return
@@ -242,11 +242,11 @@ class Framing(HttpToolsProtocol):
 class _Flow(FlowControl):
     """Flow control that can hold reading until an answer is sent, and spares closed transports."""
 
-    held = False
+    on_hold = False
 
     def hold(self) -> None:
         self.pause_reading()
-        self.held = True
+        self.on_hold = True
 
     @override
     def pause_reading(self) -> None:
@@ -255,5 +255,5 @@ class _Flow(FlowControl):
 
     @override
     def resume_reading(self) -> None:
-        if not self.held and not self._transport.is_closing():
+        if not self.on_hold and not self._transport.is_closing():
             super().resume_reading()

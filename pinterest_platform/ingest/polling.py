@@ -54,30 +54,30 @@ class Found:
         is_covered: whether a raw table with this watermark (as JSON) has ingested the arrivals of
             a kind.
         counted: the noun of ``Arrivals.count``: objects or records.
-        looked_at: the polled places and their content, for the reason to request no run.
+        polled: the polled places and their content, for the reason to request no run.
     """
 
     arrivals: Mapping[str, Arrivals]
     cursor: str
     is_covered: Callable[[str, Mapping[str, Any]], bool]
     counted: str
-    looked_at: str
+    polled: str
 
 
 def at_once(
-    looks: Mapping[K, Callable[[], T]], deadline: float
+    requests: Mapping[K, Callable[[], T]], deadline: float
 ) -> tuple[dict[K, T], list[BaseException]]:
     """Run requests in parallel; those still pending ten seconds after the deadline are abandoned.
 
     Args:
-        looks: the requests by key; after the deadline each returns its findings so far.
+        requests: the requests by key; after the deadline each returns its findings so far.
         deadline: on the clock of ``time.monotonic``, in seconds.
 
     Returns:
         The results by key, and the errors.
     """
     threads = ThreadPoolExecutor(REQUESTS_AT_ONCE)
-    futures = {key: threads.submit(look) for key, look in looks.items()}
+    futures = {key: threads.submit(request) for key, request in requests.items()}
     done, _ = wait(futures.values(), timeout=max(0.0, deadline + _LATE_SECONDS - time.monotonic()))
     # Hung calls end at their client's timeout; the tick does not wait for them.
     threads.shutdown(wait=False, cancel_futures=True)

@@ -92,8 +92,8 @@ def run(
         )
     )
     # Report an error that several steps share once.
-    said = list(dict.fromkeys(failures))
-    return RunResult(run_id, result.success and not failures, said)
+    distinct = list(dict.fromkeys(failures))
+    return RunResult(run_id, result.success and not failures, distinct)
 
 
 def is_error(severity: dg.AssetCheckSeverity) -> bool:

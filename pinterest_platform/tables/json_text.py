@@ -160,9 +160,9 @@ def _safe(text: Column, text_fields: Sequence[str]) -> Column:
 
 def _inner(text: Column) -> Column:
     """The content of a JSON string, or another non-object text; null for an object."""
-    held = F.when(text.startswith('"'), _trimmed(F.get(_elements(text), F.lit(0))))
+    content = F.when(text.startswith('"'), _trimmed(F.get(_elements(text), F.lit(0))))
     is_read = text.startswith("{") | text.startswith(_REFUSED)
-    return F.when(~is_read, F.coalesce(held, text))
+    return F.when(~is_read, F.coalesce(content, text))
 
 
 def _read(text: Column, inner: Column) -> Column:

@@ -120,7 +120,7 @@ class _Run:
         self._context = context
         self._folder = folder
         self._token = token
-        self._given = 0
+        self._received = 0
         self._ended = False
         self._error = ""
         self._outage = False
@@ -161,7 +161,7 @@ class _Run:
             while not (self._ended or self._error) and _succeeded(run):
                 yield from self._new(session)
                 if time.monotonic() > deadline:
-                    if earlier and not self._given:
+                    if earlier and not self._received:
                         return False
                     raise OutageError(
                         f"the run on Databricks ended, but {_LATE_SECONDS} s later its messages "
@@ -181,9 +181,9 @@ class _Run:
     def _new(self, session: dg.PipesSession) -> Iterator[Outcome]:
         """The outcomes that the task reported since the last call."""
         messages = session.get_custom_messages()
-        while self._given < len(messages):
-            message = messages[self._given]
-            self._given += 1
+        while self._received < len(messages):
+            message = messages[self._received]
+            self._received += 1
             if END in message:
                 self._ended = True
             elif ERROR in message:
@@ -201,14 +201,14 @@ class _Run:
 
     def _failure(self, run: jobs.Run) -> PlatformError:
         state = run.state or jobs.RunState()
-        said = (state.state_message or "").strip()
+        message = (state.state_message or "").strip()
         traceback = ""
         for task in run.tasks or []:
             output = self._jobs.get_run_output(task.run_id or 0)
-            said = output.error or said
+            message = output.error or message
             traceback = output.error_trace or traceback
         result = state.result_state or state.life_cycle_state
-        reason = self._error or said or (result.value if result else "for an unknown reason")
+        reason = self._error or message or (result.value if result else "for an unknown reason")
         url = run.run_page_url or ""
         # Without a traceback, Databricks or the cluster failed, not the task's code.
         outage = self._outage or not (self._error or traceback)

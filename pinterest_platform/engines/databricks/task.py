@@ -78,15 +78,15 @@ def _for_dagster(parameters: PipesParamsLoader) -> None:
 
 
 def _by_itself(arguments: list[str]) -> None:
-    asked = PARSER.parse_args(arguments)
+    options = PARSER.parse_args(arguments)
     # The default engine would write the tables to the driver's disk.
     engine = {"PINTEREST_ENGINE": "databricks"}
     # Empty settings keep their defaults or the runtime's values.
-    set_variables(engine | {name: value for name, value in asked.settings if value})
+    set_variables(engine | {name: value for name, value in options.settings if value})
     settings = load()
     today = datetime.now(UTC).date()
-    first = asked.first or max(today - timedelta(days=1), settings.start_date)
-    last = asked.last or asked.first or today
+    first = options.first or max(today - timedelta(days=1), settings.start_date)
+    last = options.last or options.first or today
     days = tuple(first + timedelta(days=past) for past in range((last - first).days + 1))
     checks = tuple((name, check.name) for name, table in TABLES.items() for check in table.checks)
     failed = False

@@ -55,14 +55,14 @@ def environment_of(access: Access) -> dict[str, str]:
 
 
 def _of_service_credential(workspace: "WorkspaceClient", name: str) -> dict[str, str]:
-    given = workspace.credentials.generate_temporary_service_credential(name).aws_temp_credentials
-    if given is None:
+    issued = workspace.credentials.generate_temporary_service_credential(name).aws_temp_credentials
+    if issued is None:
         raise ConfigurationError(
             f"the service credential {name} is not for AWS: "
             "set PINTEREST_DATABRICKS_SERVICE_CREDENTIAL to an AWS credential"
         )
     return {
-        "AWS_ACCESS_KEY_ID": given.access_key_id or "",
-        "AWS_SECRET_ACCESS_KEY": given.secret_access_key or "",
-        "AWS_SESSION_TOKEN": given.session_token or "",
+        "AWS_ACCESS_KEY_ID": issued.access_key_id or "",
+        "AWS_SECRET_ACCESS_KEY": issued.secret_access_key or "",
+        "AWS_SESSION_TOKEN": issued.session_token or "",
     }

@@ -65,8 +65,8 @@ def write_cursor(cursor: Cursor) -> str:
 class _Read:
     """Progress in a shard: its position as in ``Seen``, or "" if unread, and its arrivals."""
 
-    reached: str | None
-    news: Arrivals | None = None
+    position: str | None
+    arrivals: Arrivals | None = None
 
 
 def described(kinesis: Connection, names: list[str], deadline: float) -> dict[str, Stream | None]:
@@ -95,40 +95,41 @@ def new_since(
         PlatformError: the request to Kinesis failed, or does not answer before the deadline.
     """
     progress: dict[tuple[str, str], _Read] = {}
-    looks = {}
+    requests = {}
     for stream in streams:
-        held = cursor.get(stream.name)
-        known = held.shards if held and held.created_at == stream.created_at.isoformat() else {}
+        before = cursor.get(stream.name)
+        is_same = before and before.created_at == stream.created_at.isoformat()
+        known = before.shards if before and is_same else {}
         for shard in stream.shards:
-            reached = known.get(shard.id, "")
+            position = known.get(shard.id, "")
             key = (stream.name, shard.id)
-            progress[key] = _Read(reached)
+            progress[key] = _Read(position)
             # A closed shard that was read to its end gets no more records.
-            if reached is not None:
-                looks[key] = partial(_read, kinesis, stream.name, shard, progress, deadline)
-    answers, errors = at_once(looks, deadline)
+            if position is not None:
+                requests[key] = partial(_read, kinesis, stream.name, shard, progress, deadline)
+    answers, errors = at_once(requests, deadline)
     for error in errors:
         raise error
     # Late threads continue to write.
     reads = progress.copy()
-    news: dict[str, Arrivals] = {}
+    arrivals: dict[str, Arrivals] = {}
     for (name, _), read in reads.items():
-        if read.news:
-            news[name] = news[name] + read.news if name in news else read.news
-    if looks and not answers and not news:
+        if read.arrivals:
+            arrivals[name] = arrivals[name] + read.arrivals if name in arrivals else read.arrivals
+    if requests and not answers and not arrivals:
         raise _silent(kinesis)
     seen = {
         stream.name: Seen(
             stream.created_at.isoformat(),
             {
-                shard.id: reads[stream.name, shard.id].reached
+                shard.id: reads[stream.name, shard.id].position
                 for shard in stream.shards
-                if reads[stream.name, shard.id].reached != ""
+                if reads[stream.name, shard.id].position != ""
             },
         )
         for stream in streams
     }
-    return seen, news
+    return seen, arrivals
 
 
 def _read(
@@ -140,13 +141,13 @@ def _read(
 ) -> None:
     """Read a shard to its tip or the deadline, recording progress after each page."""
     so_far = progress[stream, shard.id]
-    start = Position(so_far.reached) if so_far.reached else TRIM_HORIZON
+    start = Position(so_far.position) if so_far.position else TRIM_HORIZON
     patience = max(0.0, deadline - time.monotonic())
     try:
         for page in pages(kinesis, stream, shard, start, patience=patience):
             new = _arrivals_of(page)
-            news = so_far.news + new if so_far.news and new else new or so_far.news
-            so_far = _Read((page.position.after or "") if page.position else None, news)
+            total = so_far.arrivals + new if so_far.arrivals and new else new or so_far.arrivals
+            so_far = _Read((page.position.after or "") if page.position else None, total)
             progress[stream, shard.id] = so_far
             if time.monotonic() > deadline:
                 return

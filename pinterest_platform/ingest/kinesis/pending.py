@@ -47,7 +47,7 @@ def find(
     if not reads:
         return NewRecords({"shards": 0}, lambda: None)
     spark.dataSource.register(carrying(KinesisSource, places.environment))
-    asked = options(places.region, stream.name, reads)
+    selection = options(places.region, stream.name, reads)
 
     def watermark() -> StreamWatermark:
         numbers: dict[str, str] = {}
@@ -60,7 +60,7 @@ def find(
     return NewRecords(
         {"shards": len(reads)},
         watermark,
-        lambda: spark.read.format(FORMAT).options(**asked).load(),
+        lambda: spark.read.format(FORMAT).options(**selection).load(),
     )
 
 
@@ -102,17 +102,17 @@ def readings(
     found: list[tuple[datetime | None, datetime]] = []
     if stream is not None:
         covered = F.least("ingested_at", F.date_add("day", 1).cast("timestamp"))
-        held = _rows_of(lake, table, stream).withColumn("covered", covered)
+        rows = _rows_of(lake, table, stream).withColumn("covered", covered)
         read_until: int | None = None
-        asked = held
+        selected = rows
         if days:
-            asked = of_days(held, days)
-            before = held.where(F.col("day") < F.lit(min(days)))
+            selected = of_days(rows, days)
+            before = rows.where(F.col("day") < F.lit(min(days)))
             read_until = before.agg(F.max(F.unix_micros("covered")).alias("last")).collect()[0][
                 "last"
             ]
         times = (
-            asked.groupBy(F.unix_micros("ingested_at").alias("at"))
+            selected.groupBy(F.unix_micros("ingested_at").alias("at"))
             .agg(F.max(F.unix_micros("covered")).alias("covered"))
             .orderBy("at")
             .collect()

@@ -39,7 +39,7 @@ def poll(settings: Settings, text: str | None, deadline: float) -> Found | Nothi
             seen[names[kind]], cursor.get(names[kind])
         ),
         counted="records",
-        looked_at=(
+        polled=(
             f"{sum(len(stream.shards) for stream in streams)} shards of "
             f"{', '.join(stream.name for stream in streams) or 'no stream'}"
             + (f"; there is no {', '.join(missing)}" if missing else "")

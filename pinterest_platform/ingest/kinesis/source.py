@@ -98,13 +98,13 @@ class KinesisReader(DataSourceReader):
         kinesis = Connection(self._region or None)
         for span in partition.read.spans:
             for page in pages(kinesis, self._stream, shard, span.start):
-                asked = [
+                requested = [
                     record
                     for record in page.records
                     if span.first <= record.arrived_at < span.until
                 ]
-                if asked:
-                    yield from split(_batch(self._stream, shard, asked))
+                if requested:
+                    yield from split(_batch(self._stream, shard, requested))
                 if page.records and page.records[-1].arrived_at >= span.until + DISORDER:
                     break
 

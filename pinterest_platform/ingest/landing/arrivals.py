@@ -34,7 +34,7 @@ CLOCKS_DIFFER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class OffsetRange:
     """A gapless range of offsets in the raw table, and the object of the last offset."""
 
     first: int
@@ -64,14 +64,14 @@ class Arrival:
 
 
 def new_arrivals(
-    store: Store, topic: str, held: Mapping[int, Sequence[Held]], place: str
+    store: Store, topic: str, ingested: Mapping[int, Sequence[OffsetRange]], place: str
 ) -> list[Arrival]:
     """List a topic's objects with records outside the ingested ranges, by partition and offset.
 
     Args:
         store: the landing place.
         topic: for example ``pinterest.pin``.
-        held: the ingested ranges of each partition, ascending.
+        ingested: the ingested ranges of each partition, ascending.
         place: the name of the landing place in error messages.
 
     Raises:
@@ -84,7 +84,7 @@ def new_arrivals(
         return [
             arrival
             for partition in numbers
-            for arrival in _in_partition(store, topic, partition, held.get(partition, ()))
+            for arrival in _in_partition(store, topic, partition, ingested.get(partition, ()))
         ]
     except (BaseError, OSError) as error:
         raise unreadable(place, error) from error
@@ -141,7 +141,7 @@ def began_at(store: Store, topic: str, partition: int, place: str) -> datetime |
     return found["last_modified"].astimezone(UTC)
 
 
-def holds(store: Store, key: LandingKey, number: str, record: bytes, place: str) -> bool:
+def has_record(store: Store, key: LandingKey, number: str, record: bytes, place: str) -> bool:
     """Whether an object exists and has exactly this record at its place.
 
     Args:
@@ -173,26 +173,28 @@ def holds(store: Store, key: LandingKey, number: str, record: bytes, place: str)
 
 
 def _in_partition(
-    store: Store, topic: str, partition: int, held: Sequence[Held]
+    store: Store, topic: str, partition: int, ingested: Sequence[OffsetRange]
 ) -> Iterator[Arrival]:
     found: dict[LandingKey, Arrival] = {}
-    for before, after in _gaps(held[:MOST_RANGES]):
+    for before, after in _gaps(ingested[:MOST_RANGES]):
         for key, arrived_at, size in _listed(store, topic, partition, before, after):
-            first_new = _first_new(key, arrived_at, held)
+            first_new = _first_new(key, arrived_at, ingested)
             if first_new is not None:
                 found[key] = Arrival(key=key, arrived_at=arrived_at, size=size, first_new=first_new)
-    begins = sorted({*(key.offset for key in found), *(run.first for run in held)})
+    begins = sorted({*(key.offset for key in found), *(run.first for run in ingested)})
     for key in sorted(found):
         following = bisect_right(begins, key.offset)
         yield replace(found[key], end=begins[following] if following < len(begins) else None)
 
 
-def _first_new(key: LandingKey, arrived_at: datetime, held: Sequence[Held]) -> int | None:
+def _first_new(
+    key: LandingKey, arrived_at: datetime, ingested: Sequence[OffsetRange]
+) -> int | None:
     """The first missing offset of an object; None if the object was ingested as it now is."""
-    position = bisect_right(held, key.offset, key=lambda run: run.first) - 1
-    if position < 0 or key.offset > held[position].last:
+    position = bisect_right(ingested, key.offset, key=lambda run: run.first) - 1
+    if position < 0 or key.offset > ingested[position].last:
         return key.offset
-    run = held[position]
+    run = ingested[position]
     last = LandingKey.parse(run.last_key)
     if key.offset > last.offset:
         raise ConfigurationError(
@@ -204,18 +206,18 @@ def _first_new(key: LandingKey, arrived_at: datetime, held: Sequence[Held]) -> i
     return run.last + 1 if rewritten else None
 
 
-def _gaps(held: Sequence[Held]) -> list[tuple[Held | None, int | None]]:
+def _gaps(ingested: Sequence[OffsetRange]) -> list[tuple[OffsetRange | None, int | None]]:
     """The gaps to list: the range before (None: the start), and the offset after, exclusive."""
-    gaps: list[tuple[Held | None, int | None]] = []
-    if not held or held[0].first > 0:
-        gaps.append((None, held[0].first if held else None))
-    gaps.extend((run, following.first) for run, following in pairwise(held))
-    gaps.extend((run, None) for run in held[-1:])
+    gaps: list[tuple[OffsetRange | None, int | None]] = []
+    if not ingested or ingested[0].first > 0:
+        gaps.append((None, ingested[0].first if ingested else None))
+    gaps.extend((run, following.first) for run, following in pairwise(ingested))
+    gaps.extend((run, None) for run in ingested[-1:])
     return gaps
 
 
 def _listed(
-    store: Store, topic: str, partition: int, before: Held | None, after: int | None
+    store: Store, topic: str, partition: int, before: OffsetRange | None, after: int | None
 ) -> Iterator[tuple[LandingKey, datetime, int]]:
     """The objects from the last object of the range before up to offset ``after``, exclusive."""
     prefix = partition_prefix(topic, partition)

@@ -109,20 +109,20 @@ def new_since(
         {topic: partial(_partitions, store, topic, place) for topic in topics}, deadline, place
     )
     keys = [(topic, number) for topic, numbers in prefixes.items() for number in numbers]
-    looks = {key: partial(_new, store, *key, cursor.get(key), deadline) for key in keys}
-    found = _answers(looks, deadline, place)
+    requests = {key: partial(_new, store, *key, cursor.get(key), deadline) for key in keys}
+    found = _answers(requests, deadline, place)
     seen = {key: last for key, (last, _) in found.items() if last is not None}
     return {**cursor, **seen}, [arrival for _, new in found.values() for arrival in new]
 
 
-def _answers(looks: Mapping[K, Callable[[], T]], deadline: float, place: str) -> dict[K, T]:
+def _answers(requests: Mapping[K, Callable[[], T]], deadline: float, place: str) -> dict[K, T]:
     """The answers that came in time; an error if none did."""
-    answers, errors = at_once(looks, deadline)
+    answers, errors = at_once(requests, deadline)
     for error in errors:
         if isinstance(error, BaseError | OSError):
             raise unreadable(place, error) from error
         raise error
-    if looks and not answers:
+    if requests and not answers:
         raise OutageError(
             f"the landing place {place} did not answer in time: "
             "check AWS_ENDPOINT_URL and the network"

@@ -12,9 +12,9 @@ from pinterest_platform.ingest.data_source import carrying
 from pinterest_platform.ingest.kinesis.client import is_configured
 from pinterest_platform.ingest.landing.arrivals import (
     Arrival,
-    Held,
+    OffsetRange,
     began_at,
-    holds,
+    has_record,
     new_arrivals,
     reject_undated,
 )
@@ -37,10 +37,10 @@ def find(
     Raises:
         PlatformError: see ``pending``.
     """
-    held, arrivals = _looked_at(lake, places, table)
+    ingested, arrivals = _looked_at(lake, places, table)
     todo = [arrival for arrival in arrivals if arrival.day in days]
     facts = {"new_objects": len(todo), "new_objects_of_other_days": len(arrivals) - len(todo)}
-    last = {partition: _last(runs[-1]) for partition, runs in held.items()}
+    last = {partition: _last(runs[-1]) for partition, runs in ingested.items()}
     for arrival in todo:
         mine = (arrival.key.offset, micros(arrival.arrived_at))
         last[arrival.key.partition] = max(mine, last.get(arrival.key.partition, mine))
@@ -48,9 +48,9 @@ def find(
     if not todo:
         return NewRecords(facts, lambda: watermark)
     spark.dataSource.register(carrying(LandingSource, places.environment))
-    asked = options(places.landing, todo)
+    selection = options(places.landing, todo)
     return NewRecords(
-        facts, lambda: watermark, lambda: spark.read.format(FORMAT).options(**asked).load()
+        facts, lambda: watermark, lambda: spark.read.format(FORMAT).options(**selection).load()
     )
 
 
@@ -65,7 +65,7 @@ def pending(lake: Lake, places: Places, table: Table) -> list[Arrival]:
 
 def _looked_at(
     lake: Lake, places: Places, table: Table
-) -> tuple[dict[int, list[Held]], list[Arrival]]:
+) -> tuple[dict[int, list[OffsetRange]], list[Arrival]]:
     """The table's ranges of offsets by partition, and the objects outside them."""
     topic = places.topics[table.name]
     local = not places.landing.startswith("s3://")
@@ -74,18 +74,20 @@ def _looked_at(
         return {}, []
     store = open_store(places.landing)
     rows = lake.read(table).where(F.col("topic_or_stream") == topic)
-    held = _held(rows, store, topic, places.landing)
-    arrivals = new_arrivals(store, topic, held, places.landing)
+    ingested = _ingested(rows, store, topic, places.landing)
+    arrivals = new_arrivals(store, topic, ingested, places.landing)
     reject_undated(arrivals, places.start_date, datetime.now(UTC))
-    return held, arrivals
+    return ingested, arrivals
 
 
-def _last(run: Held) -> tuple[int, int]:
+def _last(run: OffsetRange) -> tuple[int, int]:
     """The last object of a range: its first offset, and its arrival in us."""
     return LandingKey.parse(run.last_key).offset, micros(run.last_arrived_at)
 
 
-def _held(rows: DataFrame, store: Store, topic: str, place: str) -> dict[int, list[Held]]:
+def _ingested(
+    rows: DataFrame, store: Store, topic: str, place: str
+) -> dict[int, list[OffsetRange]]:
     """The gapless ranges of offsets in the raw table, by partition of the current topic."""
     # The first record of an array represents the array's offset.
     number = F.col("offset_or_sequence_number")
@@ -118,14 +120,14 @@ def _held(rows: DataFrame, store: Store, topic: str, place: str) -> dict[int, li
             now.isNull() | (F.col("arrived_at") >= now)
         )
         runs += _runs(_numbered(of_now)).collect()
-    held: dict[int, list[Held]] = {}
+    ingested: dict[int, list[OffsetRange]] = {}
     for row in sorted(runs, key=lambda row: (row["partition"], row["first"])):
         arrived_at = moment(row["arrived_at"])
-        run = Held(
+        run = OffsetRange(
             first=row["first"], last=row["last"], last_key=row["source"], last_arrived_at=arrived_at
         )
-        held.setdefault(row["partition"], []).append(run)
-    return held
+        ingested.setdefault(row["partition"], []).append(run)
+    return ingested
 
 
 def _begun_again(
@@ -137,20 +139,20 @@ def _begun_again(
     offset 0, and the last ingested record is gone. If that record is still there, the objects were
     only copied or rewritten.
     """
-    held_from = moment(partition["begun"])
+    last_begun = moment(partition["begun"])
     first = began_at(store, topic, partition["partition"], place)
-    if first is not None and first > held_from:
+    if first is not None and first > last_begun:
         before = rows.where(
             (F.col("partition_or_shard") == str(partition["partition"]))
-            & (F.unix_micros("arrived_at") >= micros(held_from))
+            & (F.unix_micros("arrived_at") >= micros(last_begun))
             & (F.unix_micros("arrived_at") < micros(first))
         ).withColumn("offset", _offset())
         (last,) = before.orderBy(F.desc("offset")).limit(1).collect()
         record = last["value"].encode() if last["value"] is not None else last["value_bytes"]
         key = LandingKey.parse(last["source"])
-        if not holds(store, key, last["offset_or_sequence_number"], bytes(record), place):
+        if not has_record(store, key, last["offset_or_sequence_number"], bytes(record), place):
             return first
-    return held_from if partition["begins"] > 1 else None
+    return last_begun if partition["begins"] > 1 else None
 
 
 def _offset() -> SparkColumn:

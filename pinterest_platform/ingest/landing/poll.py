@@ -46,7 +46,7 @@ def poll(settings: Settings, text: str | None, deadline: float) -> Found | Nothi
             moved(cursor, seen, topics[kind])
         ),
         counted="objects",
-        looked_at=(
+        polled=(
             f"{len(seen)} partitions of {', '.join(topics.values())} in {place}, "
             + (
                 f"newest object of {_at(newest)}"

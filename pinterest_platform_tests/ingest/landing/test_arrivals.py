@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from pinterest_platform.errors import PlatformError
-from pinterest_platform.ingest.landing.arrivals import Arrival, Held, new_arrivals, reject_undated
+from pinterest_platform.ingest.landing.arrivals import (
+    Arrival,
+    OffsetRange,
+    new_arrivals,
+    reject_undated,
+)
 from pinterest_platform.ingest.landing.layout import LandingKey
 from pinterest_platform.object_store import open_store
 from pinterest_platform_tests.landing import NOON, land
@@ -14,12 +19,12 @@ from pinterest_platform_tests.landing import NOON, land
 TOPIC = "pinterest.pin"
 
 
-def found(folder: Path, held: dict[int, list[Held]] | None = None) -> list[Arrival]:
-    return new_arrivals(open_store(str(folder)), TOPIC, held or {}, str(folder))
+def found(folder: Path, ingested: dict[int, list[OffsetRange]] | None = None) -> list[Arrival]:
+    return new_arrivals(open_store(str(folder)), TOPIC, ingested or {}, str(folder))
 
 
-def held(first: int, last: int, key_offset: int, arrived_at: datetime = NOON) -> Held:
-    return Held(
+def ingested(first: int, last: int, key_offset: int, arrived_at: datetime = NOON) -> OffsetRange:
+    return OffsetRange(
         first=first,
         last=last,
         last_key=str(LandingKey(TOPIC, 0, key_offset)),
@@ -58,32 +63,32 @@ def test_arrival_is_the_time_that_the_store_gives(tmp_path: Path) -> None:
 def test_what_is_held_is_not_new(tmp_path: Path) -> None:
     for offset in (0, 3, 6):
         land(tmp_path, TOPIC, offset, [1, 2, 3])
-    assert offsets(found(tmp_path, {0: [held(0, 5, 3)]})) == [(0, 6)]
+    assert offsets(found(tmp_path, {0: [ingested(0, 5, 3)]})) == [(0, 6)]
 
 
 def test_holes_between_what_is_held_are_found(tmp_path: Path) -> None:
     for offset in (0, 3, 6, 9):
         land(tmp_path, TOPIC, offset, [1, 2, 3])
-    runs = [held(3, 5, 3), held(9, 11, 9)]
+    runs = [ingested(3, 5, 3), ingested(9, 11, 9)]
     assert offsets(found(tmp_path, {0: runs})) == [(0, 0), (0, 6)]
 
 
 def test_offsets_that_kafka_never_gave_are_no_arrivals(tmp_path: Path) -> None:
     land(tmp_path, TOPIC, 5, [1, 2])
     land(tmp_path, TOPIC, 9, [1])
-    assert found(tmp_path, {0: [held(5, 6, 5), held(9, 9, 9)]}) == []
+    assert found(tmp_path, {0: [ingested(5, 6, 5), ingested(9, 9, 9)]}) == []
 
 
 def test_an_object_written_again_with_more_lines_is_new_from_there_on(tmp_path: Path) -> None:
     land(tmp_path, TOPIC, 0, [1, 2, 3], arrived_at=NOON + timedelta(minutes=1))
-    (arrival,) = found(tmp_path, {0: [held(0, 1, 0)]})
+    (arrival,) = found(tmp_path, {0: [ingested(0, 1, 0)]})
     assert (arrival.key.offset, arrival.first_new) == (0, 2)
 
 
 def test_each_object_ends_where_the_next_begins(tmp_path: Path) -> None:
     for offset in (0, 3, 6):
         land(tmp_path, TOPIC, offset, [1, 2, 3])
-    arrivals = found(tmp_path, {0: [held(3, 5, 3)]})
+    arrivals = found(tmp_path, {0: [ingested(3, 5, 3)]})
     assert [(arrival.key.offset, arrival.end) for arrival in arrivals] == [(0, 3), (6, None)]
 
 
@@ -91,7 +96,7 @@ def test_an_object_that_begins_within_what_is_held_is_an_error(tmp_path: Path) -
     land(tmp_path, TOPIC, 0, [1, 2, 3])
     land(tmp_path, TOPIC, 2, [3, 4])
     with pytest.raises(PlatformError, match=r"pinterest\.pin\+0\+0000000002\.json"):
-        found(tmp_path, {0: [held(0, 2, 0)]})
+        found(tmp_path, {0: [ingested(0, 2, 0)]})
 
 
 @pytest.mark.parametrize(

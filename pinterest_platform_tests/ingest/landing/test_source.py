@@ -9,7 +9,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from pinterest_platform.ingest.landing import source as landing_source
-from pinterest_platform.ingest.landing.arrivals import Held, new_arrivals
+from pinterest_platform.ingest.landing.arrivals import OffsetRange, new_arrivals
 from pinterest_platform.ingest.landing.layout import LandingKey
 from pinterest_platform.object_store import open_store
 from pinterest_platform_tests.landing import NOON, land
@@ -18,8 +18,10 @@ from pinterest_platform_tests.rows import records
 TOPIC = "pinterest.pin"
 
 
-def read(spark: SparkSession, folder: Path, held: dict[int, list[Held]] | None = None) -> DataFrame:
-    arrivals = new_arrivals(open_store(str(folder)), TOPIC, held or {}, str(folder))
+def read(
+    spark: SparkSession, folder: Path, ingested: dict[int, list[OffsetRange]] | None = None
+) -> DataFrame:
+    arrivals = new_arrivals(open_store(str(folder)), TOPIC, ingested or {}, str(folder))
     spark.dataSource.register(landing_source.LandingSource)
     return (
         spark.read.format(landing_source.FORMAT)
@@ -111,10 +113,14 @@ def test_objects_larger_than_a_slice_are_read_whole(spark: SparkSession, tmp_pat
 def test_only_lines_past_what_is_held_are_read(spark: SparkSession, tmp_path: Path) -> None:
     land(tmp_path, TOPIC, 0, ["a", "b", "c"])
     earlier = NOON.replace(hour=11)
-    held = {
-        0: [Held(first=0, last=1, last_key=str(LandingKey(TOPIC, 0, 0)), last_arrived_at=earlier)]
+    ingested = {
+        0: [
+            OffsetRange(
+                first=0, last=1, last_key=str(LandingKey(TOPIC, 0, 0)), last_arrived_at=earlier
+            )
+        ]
     }
-    assert lines(read(spark, tmp_path, held)) == [(2, '"c"')]
+    assert lines(read(spark, tmp_path, ingested)) == [(2, '"c"')]
 
 
 def test_lines_that_belong_to_the_next_object_are_an_error_with_the_key(
