@@ -1,9 +1,9 @@
-"""What each engine costs: its session, and `pinterest run` as a process over landed posts.
+"""Measures each engine: opening its session, and a `pinterest run` process over landed posts.
 
     .venv/bin/python bench/engines.py --posts 11000 1000000
 
-Prints a Markdown table. The servers of the engine connect are started before, and not counted; a
-server of Apache Spark has made the tables once, elsewhere, as one that runs for long has.
+Prints a Markdown table. The servers of the engine connect are started before the measurement; the
+one of Apache Spark has built the tables of another lake once, like a server that is warmed up.
 """
 
 import argparse
@@ -36,7 +36,7 @@ with engine_of(load()) as engine:
 
 @contextmanager
 def engines() -> Iterator[dict[str, dict[str, str]]]:
-    """The settings of each engine, by how the table calls it."""
+    """The settings of each engine, by its name in the table."""
     with ExitStack() as stack:
         sail, spark = stack.enter_context(sail_server()), stack.enter_context(spark_server())
         yield {

@@ -1,10 +1,10 @@
-"""What the gateway takes: requests a second and latencies, to landing objects and to Kafka.
+"""Measures the gateway: requests a second and latencies, with landing objects and with Kafka.
 
     .venv/bin/python bench/gateway.py --requests 5000
 
-A request is one record. ``ab`` (Debian: apache2-utils) posts it over so many connections; beside it
-stands what the emulation itself sends, to a server that answers at once and to the gateway. Prints
-a Markdown table. Clients, gateway and broker share the machine.
+Each request has one record. ``ab`` (Debian: apache2-utils) posts over several connections; the
+emulation posts to the gateway and, for comparison, to a server that only acknowledges. Prints a
+Markdown table. Clients, gateway and broker share the machine.
 """
 
 import argparse
@@ -41,7 +41,7 @@ _FAILED = re.compile(r"Non-2xx responses:\s+(\d+)")
 
 @contextmanager
 def gateways(folder: Path) -> Iterator[dict[str, str]]:
-    """URLs of gateways, by how the table calls them."""
+    """URLs of gateways, by their names in the table."""
     with ExitStack() as stack:
         (folder / "kafka").mkdir()
         broker = stack.enter_context(kafka(folder / "kafka"))
@@ -58,7 +58,7 @@ def gateway(**settings: str) -> AbstractContextManager[Process]:
 
 @contextmanager
 def answering_at_once() -> Iterator[str]:
-    """The URL of a server that acknowledges every request before it has looked at it."""
+    """The URL of a server that acknowledges every request without parsing it."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Acknowledging) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
@@ -92,7 +92,7 @@ class _Acknowledging(BaseHTTPRequestHandler):
 
 
 def posted(url: str, body: Path, requests: int, connections: int) -> str:
-    """A row's cell: requests a second, and the latencies that half and 99% stay below."""
+    """A cell of a row: requests a second, and the median and 99th percentile of the latencies."""
     printed = subprocess.run(
         [
             *("ab", "-q", "-k", "-n", str(requests), "-c", str(connections)),
@@ -120,7 +120,7 @@ def pinterest(home: Path, *arguments: str) -> None:
 
 
 def emulated(home: Path, url: str, requests: int) -> str:
-    """What the emulation sends a second; three requests are a post."""
+    """Requests that the emulation sends a second; a post is three requests."""
     posts = requests // 3
     started = time.monotonic()
     pinterest(home, "emulate", "batch", "--rate", "0", "--posts", str(posts), "--gateway", url)
@@ -128,7 +128,7 @@ def emulated(home: Path, url: str, requests: int) -> str:
 
 
 def main() -> None:
-    """Measure one after the other."""
+    """Measure the gateways one after the other."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--requests", type=int, default=5000)
     requests = arguments.parse_args().requests

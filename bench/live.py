@@ -1,9 +1,9 @@
-"""How long a post takes from its arrival to the analytics, while `pinterest live` runs.
+"""Measures how long a post takes from its arrival to the analytics in `pinterest live`.
 
     .venv/bin/python bench/live.py --minutes 5
 
 Starts the live mode in a temporary home, lets it run, and then compares the arrival of every record
-with the end of the first run that made the outputs after the record was ingested.
+with the end of the first run that materialised the outputs after the record was ingested.
 """
 
 import argparse
@@ -28,13 +28,13 @@ TABLES = [table.split(".")[1] for kind in KINDS.values() for table in kind.raw_t
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """An unused port."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
 
 
 def seconds_to_analytics(home: Path) -> tuple[list[float], int]:
-    """For each record that was carried on, from arrival to the last output; and how many runs."""
+    """Each processed record's seconds from arrival to the last output; the number of runs."""
     with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
         materialized = instance.fetch_materializations(
             dg.AssetKey(["analytics", OUTPUTS[-1].name]), limit=1000
@@ -53,7 +53,7 @@ def seconds_to_analytics(home: Path) -> tuple[list[float], int]:
 
 
 def main() -> None:
-    """Run the live mode for some minutes, and print what was measured."""
+    """Run the live mode for some minutes, and print the measurements."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--minutes", type=float, default=5)
     chosen = arguments.parse_args()

@@ -1,8 +1,8 @@
-"""How long `pinterest run` takes as a process, for posts that have already landed.
+"""Measures `pinterest run` as a process, over posts that have landed.
 
     .venv/bin/python bench/pipeline.py --posts 11000 --per-object 1
 
-Prints the seconds of each run, the first on an empty lake, the second with nothing new of the day.
+Prints the seconds of each run, the first on an empty lake, the second without new records.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""What a run started from the UI takes, with an engine of its own and with a shared Sail server.
+"""Measures runs started from the UI, with one engine per run and with a shared Sail server.
 
     .venv/bin/python bench/ui.py --posts 1000 --runs 4
 
-Prints, for each, the median seconds from the launch to the end, of which the run's process works.
+Prints the median seconds from launch to end, and how long the run's process works, for each.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def _client(ui: "subprocess.Popen[bytes]") -> DagsterGraphQLClient:
 
 
 def _run(client: DagsterGraphQLClient, instance: dg.DagsterInstance) -> tuple[float, float]:
-    # Sensors ask for runs of their own, which would be waited for.
+    # Sensors would request runs of their own, and the measured ones would wait for them.
     while not all(run.is_finished for run in instance.get_runs()):
         time.sleep(0.1)
     today = datetime.now(UTC).date().isoformat()

@@ -1,4 +1,4 @@
-"""The sink's health check: exit code 0 when somebody reads for its consumer group, else 1."""
+"""The sink's health check: exit code 0 if its consumer group has a member, else 1."""
 
 import sys
 
@@ -14,10 +14,10 @@ ANSWER_SECONDS = 10
 
 
 def readers() -> int:
-    """How many members the group of the sinks has.
+    """The number of members of the sinks' consumer group.
 
     Raises:
-        PlatformError: the configuration of Kafka is not whole.
+        PlatformError: the configuration of Kafka is incomplete.
         KafkaException: the brokers do not answer.
     """
     settings = load()

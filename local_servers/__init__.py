@@ -1,1 +1,1 @@
-"""Real servers on this machine, for the tests and for ``bench/``; no user needs them."""
+"""Real servers on this machine, for the tests and ``bench/`` only."""

@@ -1,7 +1,7 @@
 """Apache Kafka for the tests: one real broker (KRaft) from Maven Central's jars, in a process.
 
-As a module it is that process: it fetches the jars the first time, formats the log folder when it
-is empty, and runs the broker until it is ended.
+Run as a module, it is that process: it downloads the jars on first use, formats an empty log
+folder, and runs the broker until it is stopped.
 """
 
 import os
@@ -32,7 +32,7 @@ from pinterest_platform.processes import Process, running
 
 VERSION = "4.1.0"
 
-# A broker starts in 4 to 17 s; the first one fetches 54 MB of jars, and a busy machine is slower.
+# A broker starts in 4 to 17 s; the first one downloads 54 MB of jars, and a busy machine is slower.
 START_SECONDS = 300
 
 # A broker on one machine answers in milliseconds.
@@ -91,7 +91,7 @@ class _Ports:
 
 
 class Kafka:
-    """A broker that can be killed and started again at the same place, with all that it had."""
+    """A broker that can be killed and restarted at the same address, with its data."""
 
     def __init__(self, folder: Path, certificate: trustme.LeafCert | None = None) -> None:
         self.folder = folder
@@ -102,22 +102,22 @@ class Kafka:
 
     @property
     def bootstrap(self) -> str:
-        """Where it listens without TLS."""
+        """Its address without TLS."""
         return f"127.0.0.1:{self._ports.plaintext}"
 
     @property
     def tls(self) -> str:
-        """Where it listens with TLS, for anybody."""
+        """Its address with TLS, without authentication."""
         return f"127.0.0.1:{self._ports.tls}"
 
     @property
     def scram(self) -> str:
-        """Where it listens with TLS, for ``USER`` with ``PASSWORD``."""
+        """Its address with TLS, for ``USER`` with ``PASSWORD``."""
         return f"127.0.0.1:{self._ports.scram}"
 
     @contextmanager
     def lossy(self) -> Iterator[LossyProxy]:
-        """A way to it, without TLS, on which answers can get lost."""
+        """The address of a proxy to it, without TLS, that can lose answers."""
         with lossy_proxy(self._ports.lossy_proxy, self._ports.lossy) as proxy:
             yield proxy
 
@@ -146,11 +146,11 @@ class Kafka:
         return True
 
     def stop(self) -> None:
-        """End it as an operator does."""
+        """Stop it in order."""
         self._running.close()
 
     def kill(self) -> None:
-        """End it at once, with SIGKILL."""
+        """Kill it with SIGKILL."""
         assert self._process
         os.killpg(self._process.pid, 9)
         self._running.close()
@@ -159,7 +159,7 @@ class Kafka:
         return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
 
     def create(self, topic: str, partitions: int, **config: str) -> None:
-        """Make a topic."""
+        """Create a topic."""
         new_topic = NewTopic(
             topic, partitions, 1, config={name.replace("_", "."): v for name, v in config.items()}
         )
@@ -224,7 +224,7 @@ class Kafka:
         return [value for _, value in self.records(topic, partition).values()]
 
     def committed(self, group: str, topic: str, partition: int = 0) -> int:
-        """The offset that a group has committed; negative when it has none."""
+        """The offset that a group has committed; negative if there is none."""
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group})
         try:
             (found,) = consumer.committed([TopicPartition(topic, partition)], ANSWER_SECONDS)
@@ -249,13 +249,13 @@ class Kafka:
 
 @contextmanager
 def kafka(folder: Path, certificate: trustme.LeafCert | None = None) -> Iterator[Kafka]:
-    """A broker whose topics lie in a folder; with a certificate also with TLS."""
+    """A broker with its data in a folder; with a certificate, it also serves TLS."""
     with Kafka(folder, certificate) as broker:
         yield broker
 
 
 def _as_java_reads_it(certificate: trustme.LeafCert) -> bytes:
-    """The key, which Java reads in PKCS #8 only, and the certificate."""
+    """The key in PKCS #8, the only form that Java reads, and the certificate."""
     key = load_pem_private_key(certificate.private_key_pem.bytes(), None)
     pkcs8 = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return pkcs8 + certificate.cert_chain_pems[0].bytes()
@@ -270,7 +270,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _classpath() -> str:
-    """Kafka's jars, and one with which it logs to standard error."""
+    """The class path of Kafka, and of a logger that writes to standard error."""
     return ":".join(
         (
             _fetched("org.apache.kafka", "kafka_2.13", VERSION),
@@ -280,7 +280,7 @@ def _classpath() -> str:
 
 
 def _fetched(organisation: str, name: str, version: str) -> str:
-    """The class path of a package from Maven Central, fetched once by the Ivy that Spark brings."""
+    """The class path of a package from Maven Central, downloaded once by Spark's own Ivy."""
     path = Path.home() / ".cache" / "pinterest_platform_tests" / f"{name}-{version}.classpath"
     if not path.exists() or not all(map(os.path.exists, path.read_text().strip().split(":"))):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A network between Kafka's clients and a broker that loses what it is told to lose."""
+"""A proxy between Kafka's clients and a broker, which loses answers on request."""
 
 import socket
 import struct
@@ -11,9 +11,9 @@ _PRODUCE = 0
 
 
 class LossyProxy:
-    """Passes requests and answers on; ``lose_next`` is what it does not.
+    """Forwards requests and answers, except those that ``lose_next`` drops.
 
-    ``bootstrap`` is where clients find it, ``lost`` how many answers it lost.
+    ``bootstrap`` is its address, ``lost`` the number of lost answers.
     """
 
     def __init__(self, listening: socket.socket, broker: int) -> None:
@@ -24,7 +24,7 @@ class LossyProxy:
         self._to_lose = 0
 
     def lose_next(self, answers: int) -> None:
-        """Lose the next answers to requests that produce, and the connection with each."""
+        """Lose the next answers to produce requests, and close the connection with each."""
         self._to_lose += answers
 
     def serve(self) -> None:
@@ -64,7 +64,7 @@ class LossyProxy:
 
 @contextmanager
 def lossy_proxy(port: int, broker: int) -> Iterator[LossyProxy]:
-    """A proxy on a port of this machine, before a broker on another."""
+    """A proxy on a port of this machine, in front of a broker on another port."""
     with socket.create_server(("127.0.0.1", port)) as listening:
         proxy = LossyProxy(listening, broker)
         serving = threading.Thread(target=proxy.serve)

@@ -1,7 +1,7 @@
-"""Spark Connect servers for the tests, each in a process of its own: Apache Spark and Sail.
+"""Spark Connect servers for tests, each in its own process: Apache Spark and Sail.
 
-As a module it is the one of Apache Spark: it starts what the pyspark package brings, with the
-settings of the engine ``spark``, says where it listens, and waits to be ended.
+Run as a module, it is the process of Apache Spark: it starts pyspark's server with the settings of
+the engine ``spark``, prints its address, and waits for a signal.
 """
 
 import os
@@ -20,12 +20,12 @@ import pyspark
 from pinterest_platform.engines.spark import DELTA, local_settings
 from pinterest_platform.processes import running
 
-# Ten seconds, and more where the jars have to be fetched first.
+# Ten seconds, and more if the jars must be downloaded first.
 START_SECONDS = 300
 
 NO_JAVA = "Apache Spark needs Java 17: apt-get install openjdk-17-jre-headless"
 
-# Only the line that says where it listens, and errors.
+# Log only the line with its address, and errors.
 _LOGGING = """\
 rootLogger.level = error
 rootLogger.appenderRef.console.ref = console
@@ -42,7 +42,7 @@ _STARTED = re.compile(r"Spark Connect server started at: (\S+):(\d+)")
 
 
 def has_java() -> bool:
-    """Whether Apache Spark can be tested here."""
+    """Whether this machine can run Apache Spark."""
     return shutil.which("java") is not None or "JAVA_HOME" in os.environ
 
 
@@ -50,7 +50,7 @@ def has_java() -> bool:
 def spark_server(**environment: str) -> Iterator[str]:
     """The URL of an Apache Spark Connect server, which ends with the block.
 
-    ``environment`` is added to the server's own, which is this process's.
+    The server gets this process's variables and those of ``environment``.
     """
     full = os.environ | environment
     with running("Apache Spark", __name__, environment=full) as server:

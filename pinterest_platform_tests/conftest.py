@@ -1,4 +1,4 @@
-"""What all tests share: one Sail session, and an environment without settings of the caller's."""
+"""Shared by all tests: one Sail session, and an environment without the caller's settings."""
 
 import os
 import sys
@@ -16,11 +16,11 @@ from pinterest_platform.engines.registry import engine_type
 from pinterest_platform.environment import reach_this_machine_directly
 from pinterest_platform.places import Places
 
-# The servers of the tests, too, are on this machine, whatever proxy there is.
+# The tests' servers are on this machine: bypass any proxy.
 reach_this_machine_directly()
 
-# Spark sessions of the tests are short: they end before the JVM's second compiler, which takes a
-# third of their CPU time, has paid off.
+# The tests' Spark sessions are too short for the JVM's second compiler to pay off: it takes a third
+# of their CPU time.
 os.environ["SPARK_SUBMIT_OPTS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 # Modules with which a test starts a process of its own: a server, or the command.
@@ -30,7 +30,7 @@ _STARTERS = {"subprocess", "pinterest_platform.local_aws", "pinterest_platform.p
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that start processes as ``server``: `make check` leaves them out.
 
-    What counts is what the module of the test, and those of its fixtures, import.
+    The imports of a test's module and of its fixtures' modules decide.
     """
     for item in items:
         assert isinstance(item, pytest.Function)
@@ -48,27 +48,27 @@ def _starts_processes(module: str) -> bool:
 
 
 def _imported_by(module: str) -> set[str]:
-    """The modules that a module has, or has something of."""
+    """The modules that a module imports, entirely or in part."""
     return {
         value.__name__ if isinstance(value, ModuleType) else str(getattr(value, "__module__", ""))
         for value in vars(sys.modules[module]).values()
     } & set(sys.modules) - {module}
 
 
-# For a session in which tests name the places themselves.
+# For a session with locations chosen by the tests.
 NOWHERE = Places(lake="", landing="", topics={}, start_date=date(2026, 1, 1))
 
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    """A session on a real engine. Tests that write do so below their own tmp_path."""
+    """A session on a real engine. Tests write only below their own tmp_path."""
     with opened(engine_type("sail"), NOWHERE) as session:
         yield session
 
 
 @pytest.fixture(autouse=True)
 def _own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test sees the settings, the lake or the Dagster instance of whoever runs it."""
+    """Hide the caller's settings, lake and Dagster instance from the tests."""
     for name in list(os.environ):
         if name.startswith(("PINTEREST_", "DAGSTER_", "AWS_")):
             monkeypatch.delenv(name)

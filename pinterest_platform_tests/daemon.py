@@ -1,4 +1,4 @@
-"""A running Dagster daemon: what starts sensors, schedules and queued runs in `make ui`."""
+"""A running Dagster daemon, which starts sensors, schedules and queued runs as in `make ui`."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Daemon:
-    """The instance of a running daemon, as a user of the UI sees it."""
+    """The instance of a running daemon, as the UI shows it."""
 
     def __init__(self, instance: dg.DagsterInstance, process: "subprocess.Popen[bytes]", log: Path):
         self.instance = instance
@@ -32,21 +32,21 @@ class Daemon:
         self._log = log
 
     def until(self, condition: Callable[[], T], what: str) -> T:
-        """Wait until the condition gives something, and give it."""
+        """Wait until the condition returns a true value, and return it."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not (found := condition()):
-            assert self._process.poll() is None, self._said(f"the daemon ended before {what}")
-            assert time.monotonic() < deadline, self._said(f"not within the deadline: {what}")
+            assert self._process.poll() is None, self._output(f"the daemon ended before {what}")
+            assert time.monotonic() < deadline, self._output(f"not within the deadline: {what}")
             time.sleep(0.2)
         return found
 
     def kill(self) -> None:
-        """End the daemon, its code server and its runs as a power cut does."""
+        """Kill the daemon, its code server and its runs, as a power failure would."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def ticks(self, sensor: str) -> list[Any]:
-        """The ticks of a sensor or schedule that are over, newest first."""
+        """The finished ticks of a sensor or schedule, newest first."""
         states = [
             state
             for state in self.instance.all_instigator_state()
@@ -60,22 +60,22 @@ class Daemon:
         ]
 
     def finished_runs(self) -> list[dg.DagsterRun]:
-        """The runs that are over, newest first; none as long as any waits or works."""
+        """The finished runs, newest first; empty while any run is queued or running."""
         runs = list(self.instance.get_runs())
         return runs if all(run.is_finished for run in runs) else []
 
     def materialisations(self, asset: str) -> list[dg.EventLogRecord]:
-        """Every time that an asset ("raw/pin") was made, newest first."""
+        """The times of an asset's ("raw/pin") materialisations, newest first."""
         key = dg.AssetKey(asset.split("/"))
         return list(self.instance.fetch_materializations(key, limit=1000).records)
 
-    def _said(self, what: str) -> str:
+    def _output(self, what: str) -> str:
         return f"{what}\n{self._log.read_text(errors='replace')[-6000:]}"
 
 
 @contextmanager
 def running_daemon(pinterest: Pinterest, **settings: str) -> Iterator[Daemon]:
-    """Start a daemon in the home of ``pinterest``, with its settings and others; end it at last."""
+    """A daemon in the home of ``pinterest``, with additional settings; ends with the block."""
     home = pinterest.home / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
@@ -89,7 +89,7 @@ def running_daemon(pinterest: Pinterest, **settings: str) -> Iterator[Daemon]:
             env=environment,
             stdout=said,
             stderr=subprocess.STDOUT,
-            # With its code server and its runs, so that all of them can be ended.
+            # In one session with its code server and runs, to end them together.
             start_new_session=True,
         )
         try:
@@ -99,7 +99,7 @@ def running_daemon(pinterest: Pinterest, **settings: str) -> Iterator[Daemon]:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End the daemon as Ctrl-C does, and what is left of its session after that."""
+    """End the daemon as Ctrl-C does, then kill the rest of its session."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
     try:

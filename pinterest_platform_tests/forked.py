@@ -1,4 +1,4 @@
-"""The ``pinterest`` command in a process whose imports are done.
+"""The ``pinterest`` command in a process that has its imports already.
 
 Importing Dagster and Spark takes longer than most commands of the tests do. One process for each
 worker of pytest imports them once and does nothing else. A command is a process forked from it,
@@ -48,7 +48,7 @@ def _pinterest(
     arguments: Sequence[str], environment: dict[str, str], folder: Path, stdout: Path, stderr: Path
 ) -> None:
     """Do what the console script does, in the forked process."""
-    # Here, because only the process that commands are forked from has imported it.
+    # Imported here: only the process that commands are forked from has it.
     from pinterest_platform.cli import run  # noqa: PLC0415
 
     for stream, file in ((sys.stdout, stdout), (sys.stderr, stderr)):
@@ -62,5 +62,5 @@ def _pinterest(
     try:
         run()
     finally:
-        # multiprocessing ends a process without them.
+        # multiprocessing skips these at exit.
         atexit._run_exitfuncs()

@@ -1,6 +1,6 @@
-"""What commands import, for the process that ``forked`` forks them from.
+"""The imports of commands, for the process that ``forked`` forks them from.
 
-Not pysail: a command that opened no session of Sail ends in another way than one that did.
+Not pysail: a command exits differently if pysail was imported.
 """
 
 import importlib
@@ -9,11 +9,11 @@ import warnings
 
 from pinterest_platform import commands, defs
 
-# Dagster looks for components in every package that has some.
+# Dagster searches every package with components.
 OTHERS = ("dagster_aws", "dagster_spark", "pyspark.sql.connect.session")
 
 with warnings.catch_warnings():
-    # A command shows them, or not, by what it is given itself.
+    # Commands set their own filters.
     warnings.simplefilter("ignore")
     for package in (commands, defs):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):

@@ -1,7 +1,7 @@
-"""A Kinesis whose clock a test turns: records with any arrival, kept for as long as it says.
+"""A Kinesis with a clock that tests set, for records with any arrival and retention.
 
-What moto's Kinesis cannot show: arrivals on other days, records that expire, pages without records.
-It speaks the API's JSON (Amazon Kinesis Data Streams API reference) as far as readers ask.
+Unlike moto's Kinesis, it has arrivals on other days, expired records, and pages without records. It
+supports the operations of readers (Amazon Kinesis Data Streams API reference).
 """
 
 import base64
@@ -34,7 +34,7 @@ class Shard:
 
 @dataclass
 class Stream:
-    """A stream; ``empty_pages`` are given before each page of ``page_records`` at most."""
+    """A stream; ``empty_pages`` pages precede each page of at most ``page_records``."""
 
     created_at: datetime
     shards: dict[str, Shard]
@@ -43,7 +43,7 @@ class Stream:
     page_records: int = 10_000
 
     def put(self, arrived_at: datetime, *values: Any, shard: str = "shard-0") -> None:
-        """Add records that arrived at some time; what is not bytes becomes JSON."""
+        """Add records with an arrival; values other than bytes become JSON."""
         records = self.shards[shard].records
         for value in values:
             data = value if isinstance(value, bytes) else as_json(value)
@@ -52,28 +52,28 @@ class Stream:
 
 
 class TurnedKinesis:
-    """The streams by name, and how often each operation was asked for."""
+    """The streams by name, and the number of requests of each operation."""
 
     def __init__(self) -> None:
         self.streams: dict[str, Stream] = {}
-        self.asked: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
 
     def create(self, name: str, *, shards: int = 1, created_at: datetime | None = None) -> Stream:
-        """A stream with shards shard-0, shard-1, ..., made thirty days ago unless it is said."""
+        """A stream with shards shard-0, shard-1, ...; by default created thirty days ago."""
         self.streams[name] = Stream(
             created_at or datetime.now(UTC) - timedelta(days=30),
             {f"shard-{number}": Shard() for number in range(shards)},
         )
         return self.streams[name]
 
-    def answer(self, operation: str, asked: dict[str, Any]) -> dict[str, Any] | None:
-        """What the API answers; None when there is no such stream."""
-        self.asked[operation] += 1
+    def answer(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
+        """The API's answer; None for a missing stream."""
+        self.requests[operation] += 1
         if operation == "GetRecords":
-            return self._records(json.loads(asked["ShardIterator"]), asked["Limit"])
-        if asked["StreamName"] not in self.streams:
+            return self._records(json.loads(parameters["ShardIterator"]), parameters["Limit"])
+        if parameters["StreamName"] not in self.streams:
             return None
-        stream = self.streams[asked["StreamName"]]
+        stream = self.streams[parameters["StreamName"]]
         if operation == "DescribeStreamSummary":
             return {
                 "StreamDescriptionSummary": {
@@ -85,7 +85,7 @@ class TurnedKinesis:
         if operation == "ListShards":
             return {"Shards": [_described(name, shard) for name, shard in stream.shards.items()]}
         assert operation == "GetShardIterator", operation
-        return {"ShardIterator": json.dumps(_where(stream, asked))}
+        return {"ShardIterator": json.dumps(_where(stream, parameters))}
 
     def _records(self, iterator: dict[str, Any], limit: int) -> dict[str, Any]:
         stream = self.streams[iterator["stream"]]
@@ -129,17 +129,17 @@ def _described(name: str, shard: Shard) -> dict[str, Any]:
     }
 
 
-def _where(stream: Stream, asked: dict[str, Any]) -> dict[str, Any]:
-    kept = _kept(stream, stream.shards[asked["ShardId"]])
+def _where(stream: Stream, parameters: dict[str, Any]) -> dict[str, Any]:
+    kept = _kept(stream, stream.shards[parameters["ShardId"]])
     start = 0
-    if asked["ShardIteratorType"] == "AFTER_SEQUENCE_NUMBER":
-        start = int(asked["StartingSequenceNumber"]) + 1
-    elif asked["ShardIteratorType"] == "AT_TIMESTAMP":
-        at = datetime.fromtimestamp(asked["Timestamp"], UTC)
+    if parameters["ShardIteratorType"] == "AFTER_SEQUENCE_NUMBER":
+        start = int(parameters["StartingSequenceNumber"]) + 1
+    elif parameters["ShardIteratorType"] == "AT_TIMESTAMP":
+        at = datetime.fromtimestamp(parameters["Timestamp"], UTC)
         start = next((number for number, arrived_at, _ in kept if arrived_at >= at), 10**60)
     return {
-        "stream": asked["StreamName"],
-        "shard": asked["ShardId"],
+        "stream": parameters["StreamName"],
+        "shard": parameters["ShardId"],
         "from": start,
         "empty": stream.empty_pages,
     }
@@ -147,11 +147,11 @@ def _where(stream: Stream, asked: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def turned_kinesis() -> Iterator[tuple[TurnedKinesis, dict[str, str]]]:
-    """The Kinesis, and the environment in which boto3 finds it."""
+    """The Kinesis, and the environment with which boto3 finds it."""
     kinesis = TurnedKinesis()
     handler = type("Answering", (_Answering,), {"kinesis": kinesis})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        # A client that keeps its connection is not waited for.
+        # Do not wait for clients with open connections.
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -169,9 +169,9 @@ class _Answering(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        parameters = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         operation = self.headers["X-Amz-Target"].removeprefix("Kinesis_20131202.")
-        answer = self.kinesis.answer(operation, asked)
+        answer = self.kinesis.answer(operation, parameters)
         content = json.dumps(answer or {"__type": "ResourceNotFoundException"}).encode()
         self.send_response(400 if answer is None else 200)
         self.send_header("Content-Type", "application/x-amz-json-1.1")

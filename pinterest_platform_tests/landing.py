@@ -1,4 +1,4 @@
-"""Landing objects that no gateway of ours made, with the arrival that a test asks for."""
+"""Landing objects of another sink, with arrivals that tests set."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def land(
     partition: int = 0,
     arrived_at: datetime = NOON,
 ) -> Path:
-    """Write one object: bytes are a line as they are, the rest becomes JSON."""
+    """Write one object: bytes become a line unchanged, other values JSON."""
     lines = [value if isinstance(value, bytes) else as_json(value) for value in values]
     path = folder / str(LandingKey(topic, partition, offset))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def land_posts(
     partition: int = 0,
     arrived_at: datetime = NOON,
 ) -> None:
-    """Write one object a topic with the records of some posts."""
+    """Write one object per topic with the records of some posts."""
     for kind, record in (("pin", pin), ("geo", geo), ("user", user)):
         land(
             folder,

@@ -17,7 +17,7 @@ CREDENTIALS = {
 
 @contextmanager
 def running_moto() -> Iterator[str]:
-    """The endpoint of a local AWS with nothing in it, which ends with the block."""
+    """The endpoint of an empty local AWS, which ends with the block."""
     with local_aws.running() as aws:
         yield aws.endpoint
 

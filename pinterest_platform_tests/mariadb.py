@@ -19,20 +19,20 @@ USER, PASSWORD, DATABASE = "poster", "sword/f@sh", "posts"
 
 NO_MARIADB = "MySQL is tested with MariaDB: apt-get install mariadb-server-core mariadb-client-core"
 
-# Debian has servers where only root's PATH leads.
+# On Debian, only root's PATH has servers.
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 
 
 def has_mariadb() -> bool:
-    """Whether there is a server to start."""
-    # Of two packages: what makes an empty server calls a program of the clients.
+    """Whether a server is installed."""
+    # From two packages: the set-up of an empty server calls a client program.
     return all(shutil.which(name, path=_PATH) for name in ("mariadbd", "my_print_defaults"))
 
 
 class MariaDb:
-    """A server that can be killed and started again, with all that it had.
+    """A server that can be killed and restarted with its data.
 
-    ``USER`` may do everything in ``DATABASE``, which is empty at first.
+    ``USER`` has all rights in ``DATABASE``, which is empty at first.
     """
 
     def __init__(self, folder: Path, *options: str) -> None:
@@ -52,7 +52,7 @@ class MariaDb:
 
     @property
     def credentials(self) -> dict[str, Any]:
-        """What a credentials file has."""
+        """The content of a credentials file."""
         return {
             "HOST": "127.0.0.1",
             "USER": USER,
@@ -93,7 +93,7 @@ class MariaDb:
             time.sleep(0.05)
 
     def kill(self) -> None:
-        """End it at once, with SIGKILL."""
+        """Kill it with SIGKILL."""
         assert self._process
         self._process.kill()
         self._process.wait()

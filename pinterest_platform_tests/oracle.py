@@ -1,4 +1,4 @@
-"""What the eleven outputs must be, from the source database, without any of the platform's code."""
+"""The expected outputs, computed from the source database without the platform's code."""
 
 import re
 import sqlite3
@@ -26,7 +26,7 @@ def source_rows(database: Path) -> dict[str, list[Row]]:
 
 
 def expected_outputs(database: Path, inds: Iterable[int]) -> dict[str, list[Row]]:
-    """The rows of each output when just the posts ``inds`` were sent."""
+    """The rows of each output if exactly the posts ``inds`` were sent."""
     sent = set(inds)
     with duckdb.connect() as connection:
         for table, rows in source_rows(database).items():

@@ -14,27 +14,27 @@ from typing import Any
 
 import psycopg2
 
-# A server starts within a second; one that was killed reads its log first, and a machine is busy.
+# A server starts within a second, a killed one replays its log first; a busy machine takes longer.
 START_SECONDS = 60
 
-# What a URL or a shell would stumble over.
+# Characters that are special in URLs and shells.
 USER, PASSWORD, DATABASE = "dagster", "sword/f@sh: 100%", "dagster"
 
 NO_POSTGRES = "Dagster's instance is tested with Postgres: apt-get install postgresql"
 
-# It refuses to be run by root.
+# Postgres refuses to run as root.
 _OTHER_USER = "postgres"
 
 
 def has_postgres() -> bool:
-    """Whether there is a server to start."""
+    """Whether a server is installed."""
     return bool(_found())
 
 
 class Postgres:
-    """A server that can be killed and started again, with all that it had.
+    """A server that can be killed and restarted with its data.
 
-    ``USER`` logs in with a password and may do everything in ``DATABASE``, which is empty at first.
+    ``USER`` logs in with a password and has all rights in ``DATABASE``, which is empty at first.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -101,24 +101,24 @@ class Postgres:
             time.sleep(0.05)
 
     def kill(self) -> None:
-        """End it at once, with SIGKILL; the processes that it started end themselves."""
+        """Kill it with SIGKILL; its child processes end by themselves."""
         assert self._process
         self._process.kill()
         self._process.wait()
-        # Until they have, a server that is started again refuses the memory that they share.
+        # Until then, a restarted server refuses their shared memory.
         deadline = time.monotonic() + START_SECONDS
         while self._sessions():
             assert time.monotonic() < deadline, "a session outlives its server"
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """End it in order, with its sessions; what was killed leaves its shared memory behind."""
+        """Stop it in order, with its sessions: killed processes leave their shared memory."""
         assert self._process
         self._process.send_signal(signal.SIGINT)
         self._process.wait(timeout=START_SECONDS)
 
     def query(self, sql: str, database: str = DATABASE) -> list[tuple[Any, ...]]:
-        """The rows of a statement, each statement a transaction of its own."""
+        """The rows of a statement, which is its own transaction."""
         connection = psycopg2.connect(
             host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, dbname=database
         )
@@ -138,7 +138,7 @@ class Postgres:
         return True
 
     def _sessions(self) -> bool:
-        """Whether a process still works in the folder of the data."""
+        """Whether a process still uses the data folder."""
         data = f"{self._folder}/data"
         for process in Path("/proc").glob("[0-9]*"):
             try:
@@ -164,9 +164,9 @@ class Postgres:
 
 @contextmanager
 def postgres() -> Iterator[Postgres]:
-    """A running server with its files in a folder that ends with it.
+    """A running server with a temporary folder.
 
-    The folder is not one of pytest's: those are closed to the user that the server runs as.
+    The folder is not one of pytest's, which the server's user cannot access.
     """
     with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
         server = Postgres(Path(folder))

@@ -1,4 +1,4 @@
-"""The ``pinterest`` command as a process, with no settings but those that a test gives."""
+"""The ``pinterest`` command as a process, with only the settings of the test."""
 
 import json
 import os
@@ -30,13 +30,13 @@ class Pinterest:
 
     @property
     def lake(self) -> str:
-        """Where the lake is by default."""
+        """The default lake."""
         return str(self.home / "lake")
 
     def __call__(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         """Run ``pinterest <arguments>`` to its end.
 
-        What Python itself reads when it starts takes a process of its own: see ``run``.
+        Variables that Python reads at its start need a new process: see ``run``.
         """
         return run_forked(arguments, self.environment | settings, DEADLINE_SECONDS)
 

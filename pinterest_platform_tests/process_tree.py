@@ -1,15 +1,15 @@
-"""Which processes there are below another, from /proc."""
+"""Descendants of processes, from /proc."""
 
 from pathlib import Path
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is such a process, and not only its exit code."""
+    """Whether the process exists and is not a zombie."""
     return _parent(pid) > 0
 
 
 def below(pid: int) -> dict[int, str]:
-    """All processes below a process, with their command lines."""
+    """All descendants of a process, with their command lines."""
     pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
     parents = {child: _parent(child) for child in pids}
     found: dict[int, str] = {}

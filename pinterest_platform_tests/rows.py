@@ -1,4 +1,4 @@
-"""Rows of a DataFrame as plain Python values, to compare with what a test expects."""
+"""Rows of a DataFrame as plain Python values, for comparison with expected ones."""
 
 from typing import Any
 
@@ -11,6 +11,6 @@ def column(frame: DataFrame, name: str) -> list[Any]:
 
 
 def records(frame: DataFrame, *names: str) -> list[tuple[Any, ...]]:
-    """The rows as tuples of the named columns (all when none is named), sorted."""
+    """The rows as sorted tuples of the named columns, by default all."""
     chosen = frame.select(*names) if names else frame
     return sorted((tuple(row) for row in chosen.collect()), key=repr)

@@ -1,6 +1,6 @@
-"""An S3 server that holds as many landing objects as a test asks for, and counts its requests.
+"""An S3 server with any number of landing objects, which counts its requests.
 
-It knows what reading takes: ListObjectsV2, HEAD and GET. moto takes minutes for 100,000 objects.
+It supports reading: ListObjectsV2, HEAD and GET. moto takes minutes for 100,000 objects.
 """
 
 import threading
@@ -25,14 +25,16 @@ PLACE = f"s3://{BUCKET}"
 
 @dataclass
 class S3:
-    """A bucket: its objects by key, and what it was asked for."""
+    """A bucket: its objects by key, and its requests."""
 
     endpoint: str = ""
     objects: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)  # "LIST <prefix>", "GET <key>", ...
-    listed: int = 0  # keys that were given in lists
-    answer_seconds: float = 0  # what every answer takes
-    gate: threading.Event = field(default_factory=threading.Event)  # cleared: nothing is answered
+    listed: int = 0  # keys in answers to lists
+    answer_seconds: float = 0  # delay of every answer
+    gate: threading.Event = field(
+        default_factory=threading.Event
+    )  # cleared: no request is answered
     _names: list[str] = field(default_factory=list)
 
     def put(self, key: object, content: bytes, arrived_at: datetime) -> None:
@@ -41,16 +43,16 @@ class S3:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment in which it is found."""
+        """The environment with which clients find it."""
         return CREDENTIALS | {"AWS_ENDPOINT_URL": self.endpoint}
 
     def forget_requests(self) -> None:
-        """Count from here on."""
+        """Restart the count."""
         self.requests.clear()
         self.listed = 0
 
     def list(self, prefix: str, delimiter: str, after: str, most: int) -> bytes:
-        """What ListObjectsV2 answers."""
+        """The answer to ListObjectsV2."""
         if len(self._names) != len(self.objects):
             self._names = sorted(self.objects)
         names = self._names
@@ -98,7 +100,7 @@ def running_s3() -> Iterator[S3]:
     s3.gate.set()
     handler = type("Served", (_Served,), {"s3": s3})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        # Whoever still waits for an answer when the test ends is not waited for.
+        # Do not wait for clients that still wait for an answer.
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -118,17 +120,17 @@ class _Served(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
-        asked = {name: values[0] for name, values in parse_qs(url.query).items()}
+        parameters = {name: values[0] for name, values in parse_qs(url.query).items()}
         key = unquote(url.path).removeprefix(f"/{BUCKET}").lstrip("/")
         if not key:
-            self.s3.requests.append(f"LIST {asked.get('prefix', '')}")
+            self.s3.requests.append(f"LIST {parameters.get('prefix', '')}")
             self._take_time()
-            after = asked.get("continuation-token") or asked.get("start-after", "")
+            after = parameters.get("continuation-token") or parameters.get("start-after", "")
             content = self.s3.list(
-                asked.get("prefix", ""),
-                asked.get("delimiter", ""),
+                parameters.get("prefix", ""),
+                parameters.get("delimiter", ""),
                 after,
-                int(asked.get("max-keys", 1000)),
+                int(parameters.get("max-keys", 1000)),
             )
             self._answer(200, content, {"Content-Type": "application/xml"})
             return

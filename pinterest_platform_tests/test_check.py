@@ -1,4 +1,4 @@
-"""Which tests `make check` runs: those that start no process of their own."""
+"""`make check` runs the tests that start no process."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def test_only_tests_without_servers_are_left() -> None:
     folder = TESTS.name
     assert f"{folder}/tables/test_pins.py" in left
     assert f"{folder}/defs/test_landing_sensor.py" in left
-    # Each starts another kind of server, directly or by a fixture.
+    # Each starts another kind of server, directly or through a fixture.
     for name in (
         "test_kafka.py",
         "test_local_aws.py",

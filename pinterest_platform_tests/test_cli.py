@@ -1,4 +1,4 @@
-"""The command itself: what it lists, and that listing it costs no engine."""
+"""The command itself: its help, which imports no engine."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""From posts over HTTP to the eleven outputs, with nobody but Dagster's daemon to carry them."""
+"""From posts over HTTP to the eleven outputs, driven by Dagster's daemon alone."""
 
 import json
 import signal
@@ -64,8 +64,8 @@ def rows(lake: str, table: str) -> int:
     return int(DeltaTable(f"{lake}/{table}").to_pyarrow_dataset().count_rows())
 
 
-def all_carried(daemon: Daemon, pinterest: Pinterest, records: int, inds: int) -> bool:
-    """Whether every record is in its raw table, every post in posts, and nothing works any more."""
+def all_processed(daemon: Daemon, pinterest: Pinterest, records: int, inds: int) -> bool:
+    """Whether every record is in its raw table, every post in posts, and no run is active."""
     return (
         all(rows(pinterest.lake, f"raw/{kind}") == records for kind in KINDS)
         and all(rows(pinterest.lake, f"raw/{kind}_stream") == records for kind in KINDS)
@@ -75,7 +75,7 @@ def all_carried(daemon: Daemon, pinterest: Pinterest, records: int, inds: int) -
 
 
 def nothing_new(daemon: Daemon) -> bool:
-    """Whether neither sensor has anything to ask for, and no run waits or works."""
+    """Whether neither sensor requests a run, and no run is queued or running."""
     reasons = [
         daemon.ticks(sensor)[0].skip_reason or ""
         for sensor in ("landing_arrivals", "stream_arrivals")
@@ -102,7 +102,7 @@ def test_posts_of_both_channels_are_carried_to_the_outputs_by_the_daemon_alone(
         daemon = stack.enter_context(running_daemon(pinterest))
 
         def sent() -> set[int]:
-            """The posts that were sent, by what lies at the other end of the gateway."""
+            """The sent posts, as stored behind the gateway."""
             by_batch = landed(pinterest.home / "landing", "pinterest.pin")
             by_stream = in_stream(kinesis, streams["pin"])
             return {int(record["index"]) for record in (*by_batch, *by_stream)}
@@ -111,14 +111,14 @@ def test_posts_of_both_channels_are_carried_to_the_outputs_by_the_daemon_alone(
             emulate(pinterest, gateway, posts, seed=10 * burst)
             inds, records = sent(), (60, 105)[burst - 1]
             daemon.until(
-                lambda inds=inds, records=records: all_carried(  # type: ignore[misc]
+                lambda inds=inds, records=records: all_processed(  # type: ignore[misc]
                     daemon, pinterest, records, len(inds)
                 ),
                 f"burst {burst} was carried on",
             )
             assert_all_as_expected(pinterest.lake, pinterest.home / "source.db", inds)
 
-        # Once all is carried on, nothing is asked for any more.
+        # Once all records are processed, no sensor requests a run.
         daemon.until(lambda: nothing_new(daemon), "both sensors found nothing new")
         assert {run.status for run in daemon.finished_runs()} == {dg.DagsterRunStatus.SUCCESS}
         for table in OUTPUTS:

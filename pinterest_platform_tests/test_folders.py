@@ -1,4 +1,4 @@
-"""Folders whose names are not plain, and temporary ones whose process is gone."""
+"""Folders with odd names, and temporary folders of dead processes."""
 
 import os
 import subprocess
@@ -28,12 +28,12 @@ def test_an_odd_name_gets_a_plain_link_to_the_same_folder(tmp_path: Path, name: 
     assert plain_path(str(odd)) == str(plain)
 
 
-def test_a_plain_name_is_left_alone(tmp_path: Path) -> None:
+def test_a_plain_name_needs_no_link(tmp_path: Path) -> None:
     assert plain_path(str(tmp_path)) == str(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_link_to_another_folder_is_put_right(tmp_path: Path) -> None:
+def test_a_link_to_another_folder_is_corrected(tmp_path: Path) -> None:
     link = Path(plain_path(str(tmp_path / "a b")))
     link.unlink()
     link.symlink_to(tmp_path / "elsewhere")
@@ -44,7 +44,7 @@ def test_two_folders_have_two_links(tmp_path: Path) -> None:
     assert plain_path(str(tmp_path / "a b")) != plain_path(str(tmp_path / "a%20b"))
 
 
-def test_without_a_place_for_links_it_is_said(
+def test_without_a_folder_for_links_there_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pinterest_platform.folders.FALLBACKS", ())
@@ -71,7 +71,7 @@ def left_by_a_killed_process(parent: Path) -> Path:
     return folder
 
 
-def test_what_a_killed_process_left_goes_with_the_next_start(tmp_path: Path) -> None:
+def test_the_next_start_removes_folders_of_killed_processes(tmp_path: Path) -> None:
     left = left_by_a_killed_process(tmp_path)
     with temporary_folder(str(tmp_path)) as folder:
         assert not left.exists()
@@ -79,7 +79,7 @@ def test_what_a_killed_process_left_goes_with_the_next_start(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_may_be_in_use_stays(tmp_path: Path) -> None:
+def test_folders_possibly_in_use_stay(tmp_path: Path) -> None:
     left = left_by_a_killed_process(tmp_path)
     elsewhere = left.with_name(f"pinterest-elsewhere-{os.getpid()}-abc")
     left.rename(elsewhere)
@@ -90,7 +90,7 @@ def test_what_may_be_in_use_stays(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {elsewhere.name, somebodys.name}
 
 
-def test_what_another_machine_left_goes_after_days(tmp_path: Path) -> None:
+def test_folders_of_another_machine_are_removed_after_days(tmp_path: Path) -> None:
     left = tmp_path / "pinterest-elsewhere-1-abc"
     left.mkdir()
     os.utime(left, (0, 0))

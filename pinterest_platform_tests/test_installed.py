@@ -1,4 +1,4 @@
-"""The wheel in an environment of its own, with its default requirements and no checkout near."""
+"""The wheel in its own environment, with only its default requirements and no checkout."""
 
 import os
 import re
@@ -42,7 +42,7 @@ def requirements_of(wheel: Distribution) -> set[str]:
 
 
 def link_requirements(packages: Path) -> None:
-    """Put the wheel's default requirements, and nothing else, where Python looks for packages."""
+    """Make the wheel's default requirements, and no other packages, importable."""
     (information,) = packages.glob("pinterest_platform-*.dist-info")
     for name in requirements_of(Distribution.at(information)):
         installed = distribution(name)
@@ -105,7 +105,7 @@ def test_the_demo_runs_in_an_empty_folder(installed: Installed) -> None:
     assert demo.returncode == 0, said
     assert "the eleven tables are made" in said
     assert (installed.folder / ".pinterest" / "lake" / "analytics" / "posts").is_dir()
-    # The command that it names is there.
+    # The command in its output exists.
     named = re.search(r"The command is (\S+);", said.replace("\n", ""))
     assert named
     assert Path(named[1]).is_file()

@@ -11,7 +11,7 @@ from pinterest_platform.environment import forget_users_of_endpoints, reach_this
 from pinterest_platform.errors import PlatformError
 from pinterest_platform.network import is_this_machine, without_users
 
-# Port 9 is discard: nobody listens there.
+# Port 9 is discard: no server listens on it.
 NOWHERE = "http://127.0.0.1:9"
 
 
@@ -29,7 +29,7 @@ def test_others_are_not(host: str) -> None:
 
 @pytest.mark.parametrize("given", ["", "intranet.example"])
 @pytest.mark.parametrize("proxy", ["http_proxy", "HTTPS_PROXY", "all_proxy", "grpc_proxy"])
-def test_requests_to_this_machine_pass_the_proxy_by(
+def test_requests_to_this_machine_bypass_the_proxy(
     monkeypatch: pytest.MonkeyPatch, proxy: str, given: str
 ) -> None:
     for name in ("no_proxy", "NO_PROXY"):
@@ -48,7 +48,7 @@ def test_without_a_proxy_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None
     assert environ == {"HOME": "/"}
 
 
-def test_what_is_elsewhere_goes_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_to_other_machines_use_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", NOWHERE)
     reach_this_machine_directly()
     with pytest.raises(requests.exceptions.ProxyError):

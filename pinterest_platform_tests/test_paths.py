@@ -1,7 +1,7 @@
-"""Every path that a user can have works for every place, or is refused before anything is written.
+"""Every possible path works for every location, or is refused before anything is written.
 
-That engines leave the same tables below such a path is shown by ``engines/conformance``, whose
-folder has an odd name.
+``engines/conformance``, whose folder has an odd name, tests that engines write the same tables to
+such a path.
 """
 
 import shutil
@@ -28,7 +28,7 @@ def folders_with_files(parent: Path) -> set[str]:
 
 @contextmanager
 def swallowing_proxy() -> Iterator[str]:
-    """A proxy that takes connections and never answers: who asks it waits for ever."""
+    """A proxy that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
@@ -59,7 +59,7 @@ def test_all_of_a_run_stays_in_its_home(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "written", ["~/place", "file://{home}/pl%61ce", "file://localhost{home}/place"]
 )
-def test_home_is_understood_as_people_write_it(tmp_path: Path, written: str) -> None:
+def test_usual_spellings_of_home_work(tmp_path: Path, written: str) -> None:
     pinterest = Pinterest(tmp_path / "unused", HOME=str(tmp_path))
     settings = {"PINTEREST_HOME": written.format(home=tmp_path)}
     land_posts(tmp_path / "place" / "landing", range(POSTS), arrived_at=datetime.now(UTC))
@@ -81,7 +81,7 @@ def test_home_is_understood_as_people_write_it(tmp_path: Path, written: str) -> 
         ("~nobody-has-this-name/a", "no known home folder"),
     ],
 )
-def test_what_cannot_be_used_is_refused_before_anything_is_written(
+def test_an_unusable_path_is_refused_before_anything_is_written(
     tmp_path: Path, variable: str, value: str, said: str
 ) -> None:
     ended = Pinterest(tmp_path / "home")("run", **{variable: value})
@@ -92,7 +92,7 @@ def test_what_cannot_be_used_is_refused_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_lake_that_an_earlier_version_misplaced_is_noticed_and_brought_home(
+def test_a_lake_misplaced_by_an_earlier_version_is_detected_and_moved_back(
     tmp_path: Path,
 ) -> None:
     home = tmp_path / "my projects"

@@ -22,7 +22,7 @@ KINDS = dict(zip(("pin", "geo", "user"), TABLES, strict=True))
 
 
 def outputs(lake: str, aws: dict[str, str] | None = None) -> dict[str, list[dict[str, Any]]]:
-    """The eleven tables as another reader of Delta sees them, in the order in which they lie."""
+    """The eleven tables, read by another implementation of Delta, in stored order."""
     options = aws and {**aws, "AWS_ALLOW_HTTP": "true"}
     return {
         table.name: DeltaTable(f"{lake}/analytics/{table.name}", storage_options=options)
@@ -82,7 +82,7 @@ def test_posts_sent_over_http_become_the_expected_outputs(tmp_path: Path) -> Non
 
 @pytest.fixture
 def foreign(tmp_path: Path) -> Pinterest:
-    """A source database; its rows land by way of another sink than our gateway."""
+    """A source database whose rows land through another sink."""
     pinterest = Pinterest(tmp_path / "home", PINTEREST_ID="0a1b2c")
     assert pinterest("seed-db", "--rows", "3000", "--seed", "5").returncode == 0
     return pinterest
@@ -116,7 +116,7 @@ def test_landing_objects_of_another_sink_over_several_days(foreign: Pinterest) -
     now = datetime.now(UTC).replace(hour=0, minute=30)
     land_all(foreign, lambda offset: now - timedelta(days=2 - offset // 400))
     days = [(now - timedelta(days=past)).date().isoformat() for past in range(3)]
-    # The middle day first, alone; then whatever is left.
+    # First the middle day alone, then the rest.
     for arguments in (["--day", days[1]], []):
         ran = foreign("run", *arguments)
         assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -163,7 +163,7 @@ def test_landing_objects_and_lake_on_s3(foreign: Pinterest) -> None:
 
 
 def test_a_killed_run_leaves_nothing_half_done(foreign: Pinterest) -> None:
-    """Killed at several points; what a run without days then finds is all that was missing."""
+    """A run is killed at several points; a run without days then completes the tables."""
     database = foreign.home / "source.db"
     arrived_at = datetime.now(UTC)
     land_all(foreign, lambda _: arrived_at)

@@ -1,4 +1,4 @@
-"""Child processes: their output, and that none is left."""
+"""Child processes: their output and their end."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Every part as production has it: MariaDB, Kafka, an S3 and Kinesis API, Dagster on Postgres."""
+"""All production components together: MariaDB, Kafka, S3, Kinesis, and Dagster on Postgres."""
 
 from contextlib import ExitStack
 from itertools import islice

@@ -1,4 +1,4 @@
-"""The rooms of the package: imports run one way, and a module's name says what it does."""
+"""The rooms of the package: imports run one way, and module names are unique per job."""
 
 import ast
 from collections import defaultdict
@@ -26,7 +26,7 @@ GROUND = {
     "settings",
 }
 
-# What the ways in may import besides the ground: the landing layout and Kinesis' client, no table.
+# Modules that gateway and sink may import besides the ground: landing layout and Kinesis client.
 WAYS_IN = {
     "emulator": {"emulator"},
     "gateway": {"gateway", "kafka_client", "ingest.landing", "ingest.kinesis"},
@@ -53,14 +53,14 @@ SAME_JOB = {
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    """The modules by their names below the package."""
+    """The modules by name."""
     for path in PACKAGE.rglob("*.py"):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         yield ".".join(part for part in parts if part != "__init__"), path
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The modules of the package that a module imports, wherever in its text."""
+    """The modules of the package that a module imports, even within functions."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
             package, _, module = node.module.partition(".")
@@ -93,7 +93,7 @@ def test_modules_of_one_name_do_the_same_job() -> None:
         if path.stem == "__init__":
             continue
         room, _, module = name.rpartition(".")
-        # A command is called like what it runs.
+        # A command has the name of what it runs.
         if room != "commands" and module not in SAME_JOB:
             rooms[module].append(room)
     assert {module: found for module, found in rooms.items() if len(found) > 1} == {}

@@ -1,4 +1,4 @@
-"""A secret in a setting is in no message, no log, and nothing that Dagster stores."""
+"""Secrets in settings appear in no message, no log and no data of Dagster."""
 
 import os
 from contextlib import suppress
@@ -16,7 +16,7 @@ from pinterest_platform_tests.process import Pinterest
 SECRET = "s3cretPassw0rd"
 USER = f"planted:{SECRET}"
 
-# Port 9 is discard: nobody listens there.
+# Port 9 is discard: no server listens on it.
 NOWHERE = "127.0.0.1:9"
 TODAY = datetime.now(UTC).date().isoformat()
 RUN = ("run", "--day", TODAY, "--select", "raw/pin,raw/pin_stream")
@@ -89,7 +89,7 @@ def test_a_planted_secret_is_nowhere(
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
-def test_every_setting_refuses_a_url_with_a_password_or_is_planted_above(
+def test_every_setting_refuses_a_url_with_a_password_or_is_tested_above(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     variable = {"dagster_home": "DAGSTER_HOME", "aws_region": "AWS_REGION"}.get(
@@ -99,7 +99,7 @@ def test_every_setting_refuses_a_url_with_a_password_or_is_planted_above(
     if variable in {setting for _, settings in PLANTED for setting in settings}:
         return
     with suppress(PlatformError):
-        # Names of things on Databricks are sent there, and shown nowhere else.
+        # Names of Databricks resources are sent there and appear nowhere else.
         assert SECRET not in repr(load()) or name.startswith("databricks_") or name == "kafka_user"
         return
     with pytest.raises(PlatformError, match=variable) as refused:

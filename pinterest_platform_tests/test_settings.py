@@ -1,4 +1,4 @@
-"""The settings as the environment gives them."""
+"""The settings, read from the environment."""
 
 from pathlib import Path
 

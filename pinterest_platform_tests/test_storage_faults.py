@@ -1,7 +1,7 @@
-"""What a user reads when storage fails: one line with the table or folder and a command that heals.
+"""Storage faults: one line with the table or folder and a command that repairs it.
 
-Each fault is done to a lake of a few posts; then what the line says is done, and the lake must hold
-what it held before.
+Each test damages a lake of a few posts and follows the line's advice; then the lake must have its
+former rows.
 """
 
 import re
@@ -35,7 +35,7 @@ CONTENT = {
 
 @dataclass
 class Lake:
-    """A home whose lake was made from a few posts, and what its tables then held."""
+    """A home whose lake was built from a few posts, and the rows of its tables."""
 
     pinterest: Pinterest
     content: dict[str, list[dict[str, Any]]]
@@ -43,11 +43,11 @@ class Lake:
     def folder(self, table: str) -> Path:
         return Path(self.pinterest.lake, *table.split("."))
 
-    def holds_what_it_held(self, table: str) -> bool:
+    def has_former_rows(self, table: str) -> bool:
         return self.pinterest.query(CONTENT[table]) == self.content[table]
 
-    def does_as_told(self, line: str) -> None:
-        """Follow a line's advice: remove the folder that it names, run its command."""
+    def follow_advice(self, line: str) -> None:
+        """Follow a line's advice: remove the folder and run the command."""
         if removed := re.search(r"remove (\S+) and all that is in it", line):
             shutil.rmtree(removed[1])
         (command,) = re.findall(r"`pinterest ([^`]+)`", line)
@@ -66,13 +66,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 @pytest.fixture
 def lake(made: Lake, tmp_path: Path) -> Lake:
-    """A copy that a test may spoil."""
+    """A copy that a test may damage."""
     shutil.copytree(made.pinterest.home, tmp_path / "home")
     return Lake(Pinterest(tmp_path / "home"), made.content)
 
 
 def the_line(ended: "subprocess.CompletedProcess[str]") -> str:
-    """The one line that a failed command says."""
+    """The one line that a failed command prints."""
     said = ended.stdout + ended.stderr
     assert ended.returncode == 1, said
     assert "Traceback" not in said
@@ -135,7 +135,7 @@ def lose_last_of_log(folder: Path) -> None:
         ("analytics.users_joined_by_year", cut_files),
     ],
 )
-def test_a_query_says_what_is_wrong_and_how_to_heal_it(
+def test_a_query_names_the_fault_and_the_remedy(
     lake: Lake, fault: Callable[[Path], None], table: str
 ) -> None:
     fault(lake.folder(table))
@@ -143,12 +143,12 @@ def test_a_query_says_what_is_wrong_and_how_to_heal_it(
     assert table in line
     assert str(lake.pinterest.lake) in line
     assert ("the log of" in line) == ("log" in fault.__name__)
-    lake.does_as_told(line)
-    assert lake.holds_what_it_held(table)
+    lake.follow_advice(line)
+    assert lake.has_former_rows(table)
 
 
 @pytest.mark.parametrize(("table", "fault"), [("raw.pin", cut_log), ("cleaned.users", lose_files)])
-def test_a_run_without_days_says_the_same(
+def test_a_run_without_days_reports_the_same(
     lake: Lake, fault: Callable[[Path], None], table: str
 ) -> None:
     fault(lake.folder(table))
@@ -157,7 +157,7 @@ def test_a_run_without_days_says_the_same(
     assert "`pinterest run" in line
 
 
-def test_a_fault_met_in_the_middle_of_a_run_is_said_in_its_step(lake: Lake) -> None:
+def test_a_fault_during_a_run_fails_its_step(lake: Lake) -> None:
     cut_files(lake.folder("raw.pin"))
     ended = lake.pinterest("run", "--select", "cleaned/pins", "--day", str(NOW.date()))
     assert "the table raw.pin cannot be read" in the_line(ended)
@@ -172,31 +172,31 @@ def test_a_fault_met_in_the_middle_of_a_run_is_said_in_its_step(lake: Lake) -> N
         ("analytics.users_joined_by_year", cut_files),
     ],
 )
-def test_a_run_without_days_makes_an_analytic_table_again_that_lost_its_rows(
+def test_a_run_without_days_rebuilds_an_analytic_table_that_lost_its_rows(
     lake: Lake, fault: Callable[[Path], None], table: str
 ) -> None:
     fault(lake.folder(table))
     ran = lake.pinterest("run")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "up to date" not in ran.stdout
-    assert lake.holds_what_it_held(table)
+    assert lake.has_former_rows(table)
     assert "up to date" in lake.pinterest("run").stdout
 
 
 @pytest.mark.parametrize(
     ("table", "fault"), [("raw.pin", lose_last_of_log), ("cleaned.users", shutil.rmtree)]
 )
-def test_a_run_without_days_brings_back_what_a_daily_table_lost(
+def test_a_run_without_days_restores_the_lost_rows_of_a_daily_table(
     lake: Lake, fault: Callable[[Path], None], table: str
 ) -> None:
     fault(lake.folder(table))
     assert lake.pinterest("run").returncode == 0
-    assert lake.holds_what_it_held(table)
+    assert lake.has_former_rows(table)
 
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[None]:
-    """A file system of a few kilobytes; to mount one takes root."""
+    """A file system of a few kilobytes; mounting needs root."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     try:
@@ -246,7 +246,7 @@ def test_a_read_only_dagster_home_is_one_line(tmp_path: Path, landed: Pinterest)
 
 # Too small for a log, and for all tables.
 @pytest.mark.parametrize("size", ["60k", "250k"])
-def test_a_full_lake_is_one_line_and_goes_on_once_there_is_space(
+def test_a_full_lake_is_one_line_and_a_run_continues_once_there_is_space(
     tmp_path: Path, landed: Pinterest, size: str
 ) -> None:
     with small_disk(tmp_path / "disk", size):
@@ -260,8 +260,8 @@ def test_a_full_lake_is_one_line_and_goes_on_once_there_is_space(
         assert f" {POSTS} " in counted.stdout
 
 
-def test_first_runs_at_once_share_a_new_dagster_home(landed: Pinterest) -> None:
-    """Dagster sets its storage up without a lock; most of so many would meet in the middle."""
+def test_concurrent_first_runs_share_a_new_dagster_home(landed: Pinterest) -> None:
+    """Dagster sets up its storage without a lock, so most of these would collide."""
     started = [landed.start("run", "--select", "raw/geo") for _ in range(4)]
     for process in started:
         output, errors = process.communicate()
@@ -280,7 +280,7 @@ def test_damaged_files_of_dagster_are_one_line_and_can_be_removed(
     assert f"remove {home}" in line
     shutil.rmtree(home)
     assert lake.pinterest("run").returncode == 0
-    assert lake.holds_what_it_held("raw.pin")
+    assert lake.has_former_rows("raw.pin")
 
 
 @pytest.mark.parametrize("content", [": : [", "nonsense: 1", "junk"])

@@ -1,4 +1,4 @@
-"""A landing folder, a lake, and the tables made from one into the other."""
+"""A landing folder, and a lake whose tables are built from it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -21,7 +21,7 @@ from pinterest_platform_tests.kinesis import TurnedKinesis, turned_kinesis
 
 
 class Platform:
-    """Builds whole layers and gives back what the tables hold."""
+    """Builds whole layers and returns the rows of tables."""
 
     def __init__(self, spark: SparkSession, folder: Path) -> None:
         self.landing = folder / "landing"
@@ -42,7 +42,7 @@ class Platform:
         return list(build(self.spark, self.places, Request(names, checks, tuple(days))))
 
     def check(self, table: str, check: str, *days: date) -> list[Outcome]:
-        """Run one check and make nothing."""
+        """Run one check without building a table."""
         return list(build(self.spark, self.places, Request((), ((table, check),), days)))
 
     def layer(self, schema: str, *days: date) -> list[Outcome]:
@@ -71,12 +71,12 @@ class Platform:
             list(build(self.spark, self.places, Request(names, (), of_days)))
 
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
-        """All rows of all tables, without the moment of ingestion."""
+        """All rows of all tables, without the time of ingestion."""
         return {name: self.rows(name, "ingested_at") for name in TABLES}
 
 
 def failed(outcomes: Iterable[Outcome]) -> list[str]:
-    """The errors among checks, and the tables not made: '<table>:<check>', '<table>'."""
+    """The failed error checks, and the tables not built: '<table>:<check>', '<table>'."""
     return [
         f"{outcome.table}:{outcome.check}" if isinstance(outcome, Checked) else outcome.table
         for outcome in outcomes
@@ -94,7 +94,7 @@ def checked(outcomes: Iterable[Outcome], table: str, check: str) -> Checked:
 
 
 def made(outcomes: Iterable[Outcome], table: str) -> Materialized:
-    """How a table was made."""
+    """The outcome of building a table."""
     return next(
         outcome
         for outcome in outcomes
@@ -112,7 +112,7 @@ PlatformOf = Callable[[Path], Platform]
 
 @pytest.fixture
 def platform_of(spark: SparkSession) -> PlatformOf:
-    """Platforms in folders of their own, to compare."""
+    """Platforms in separate folders, to compare."""
 
     def make(folder: Path) -> Platform:
         folder.mkdir()
@@ -123,7 +123,7 @@ def platform_of(spark: SparkSession) -> PlatformOf:
 
 @pytest.fixture
 def kinesis(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[TurnedKinesis]:
-    """A Kinesis that the platform's streams are in."""
+    """A Kinesis with the platform's streams."""
     with turned_kinesis() as (kinesis, environment):
         for name, value in environment.items():
             monkeypatch.setenv(name, value)

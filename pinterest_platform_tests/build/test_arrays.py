@@ -1,4 +1,4 @@
-"""Arrays of objects, from either channel to the tables: each element a record, once."""
+"""Arrays of objects in both channels: each element becomes one record, once."""
 
 import json
 import shutil
@@ -46,7 +46,7 @@ def test_each_element_of_an_array_is_a_post_and_the_day_reconciles(platform: Pla
     }
 
 
-def test_arrays_ingested_twice_are_there_once(platform: Platform) -> None:
+def test_repeated_ingestion_adds_no_element_twice(platform: Platform) -> None:
     land(platform.landing, TOPIC, 0, [[pin(0), pin(1)], pin(2), [pin(3), pin(4)]])
     for _ in range(2):
         platform.build(["raw.pin"], [DAY])
@@ -57,7 +57,7 @@ def test_arrays_ingested_twice_are_there_once(platform: Platform) -> None:
     assert keys(platform) == ["0:0", "0:1", "1", "2:0", "2:1", "3:0"]
 
 
-def test_runs_at_once_hold_each_element_once(platform: Platform) -> None:
+def test_concurrent_runs_add_each_element_once(platform: Platform) -> None:
     for number in range(6):
         land(platform.landing, TOPIC, number, [[pin(number * 10 + place) for place in range(10)]])
     Lake(platform.spark, platform.places.lake).read(TABLES["raw.pin"])
@@ -66,7 +66,7 @@ def test_runs_at_once_hold_each_element_once(platform: Platform) -> None:
     assert keys(platform) == [f"{number}:{place}" for number in range(6) for place in range(10)]
 
 
-def test_an_object_that_ends_in_an_array_and_is_written_again_adds_its_new_lines(
+def test_a_rewritten_object_that_ended_in_an_array_adds_its_new_lines(
     platform: Platform,
 ) -> None:
     values = [pin(0), [pin(1), pin(2)]]
@@ -78,8 +78,8 @@ def test_an_object_that_ends_in_an_array_and_is_written_again_adds_its_new_lines
     assert keys(platform) == ["0", "1:0", "1:1", "2:0", "2:1", "3"]
 
 
-def test_a_hole_between_arrays_is_found(platform: Platform) -> None:
-    """The lower offset has the later day, which is made last."""
+def test_a_gap_between_arrays_is_found(platform: Platform) -> None:
+    """The lower offset arrives on the later day, which is built last."""
     land(platform.landing, TOPIC, 0, [[pin(0), pin(1)]])
     land(platform.landing, TOPIC, 1, [[pin(2), pin(3)]], arrived_at=NOON + timedelta(days=1))
     land(platform.landing, TOPIC, 2, [[pin(4), pin(5)]])
@@ -88,7 +88,7 @@ def test_a_hole_between_arrays_is_found(platform: Platform) -> None:
     assert keys(platform) == [f"{number}:{place}" for number in range(3) for place in range(2)]
 
 
-def test_a_topic_that_ended_in_an_array_is_copied_or_starts_over(platform: Platform) -> None:
+def test_a_topic_that_ended_in_an_array_can_be_copied_or_recreated(platform: Platform) -> None:
     land(platform.landing, TOPIC, 0, [[pin(0), pin(1)]])
     land(platform.landing, TOPIC, 1, [[pin(2), pin(3), pin(4)]])
     platform.build(["raw.pin"], [DAY])
@@ -103,10 +103,10 @@ def test_a_topic_that_ended_in_an_array_is_copied_or_starts_over(platform: Platf
     assert keys(platform) == ["0:0", "0:0", "0:1", "0:1", "1:0", "1:1", "1:2"]
 
 
-def test_a_lake_that_holds_an_array_as_one_row_keeps_it_and_doubles_nothing(
+def test_an_array_ingested_as_one_row_stays_one_row(
     platform: Platform,
 ) -> None:
-    """As it was ingested before arrays were taken apart."""
+    """As ingested before the platform split arrays."""
     land(platform.landing, TOPIC, 0, [pin(0), [pin(1)]])
     platform.build(["raw.pin"], [DAY])
     lake, table = Lake(platform.spark, platform.places.lake), TABLES["raw.pin"]
@@ -127,7 +127,7 @@ def test_a_lake_that_holds_an_array_as_one_row_keeps_it_and_doubles_nothing(
     assert [row[1] for row in platform.rows("cleaned.quarantine")] == ["unsplit array of objects"]
 
 
-def test_elements_of_an_array_in_a_stream_are_records_and_packed_ones_have_two_places(
+def test_elements_of_an_array_in_a_stream_are_records_and_aggregated_ones_have_two_places(
     platform: Platform, kinesis: TurnedKinesis
 ) -> None:
     aggregator = RecordAggregator()
@@ -153,7 +153,7 @@ def test_elements_of_an_array_in_a_stream_are_records_and_packed_ones_have_two_p
         assert inds(platform) == list(range(6))
 
 
-def test_what_arrives_behind_an_array_in_a_stream_is_read_from_behind_it(
+def test_records_after_an_array_in_a_stream_are_read_from_after_it(
     platform: Platform, kinesis: TurnedKinesis
 ) -> None:
     stream = kinesis.create(STREAM)

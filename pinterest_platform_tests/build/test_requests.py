@@ -1,4 +1,4 @@
-"""What a raw run asks of S3 when most of a topic is held already."""
+"""The S3 requests of a raw run when most of a topic is already ingested."""
 
 from collections import Counter
 from dataclasses import replace
@@ -20,7 +20,7 @@ NEW = 100
 
 
 def hold(platform: Platform, topic: str, objects: int) -> None:
-    """Let raw.pin hold objects of one record each, arrived at noon."""
+    """Fill raw.pin with objects of one record each, which arrived at noon."""
     offset = F.col("id").cast("string")
     rows = platform.spark.range(objects).select(
         F.lit("{}").alias("value"),
@@ -39,7 +39,7 @@ def hold(platform: Platform, topic: str, objects: int) -> None:
     lake.add(TABLES["raw.pin"], lambda: rows, [NOON.date()])
 
 
-def test_a_hundred_new_objects_behind_a_hundred_thousand_cost_a_hundred_requests(
+def test_a_hundred_new_objects_after_a_hundred_thousand_cost_a_hundred_requests(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold(platform, TOPIC, HELD)
@@ -53,8 +53,8 @@ def test_a_hundred_new_objects_behind_a_hundred_thousand_cost_a_hundred_requests
         outcomes = platform.build(["raw.pin"], [NOON.date()])
     assert made(outcomes, "raw.pin").facts["new_objects"] == NEW
     assert made(outcomes, "raw.pin").total_rows == HELD + NEW
-    asked = Counter(request.split()[0] for request in s3.requests)
-    # The partitions of the topic, what is behind the last object held, and each that is new; the
-    # first object tells whether the topic has started over.
-    assert asked == {"LIST": 2, "HEAD": 1, "GET": NEW}
+    requests = Counter(request.split()[0] for request in s3.requests)
+    # One LIST of the partitions and one of the objects after the last ingested one; the HEAD of the
+    # first object shows whether the topic was recreated.
+    assert requests == {"LIST": 2, "HEAD": 1, "GET": NEW}
     assert s3.listed == 1 + NEW

@@ -1,4 +1,4 @@
-"""Many shards and records, resharded in the middle, ingested in several runs."""
+"""Many shards and records, resharded midway and ingested in several runs."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""From Kinesis to the tables: every record once, whatever the stream goes through."""
+"""From Kinesis to the tables: every record once, whatever happens to the stream."""
 
 import itertools
 import re
@@ -30,7 +30,7 @@ def at(day: date, hours: float) -> datetime:
 
 
 def utc_now() -> datetime:
-    """As a lake's timestamps are read: UTC, without saying so."""
+    """The time as Spark returns timestamps of the lake: UTC, without a time zone."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
@@ -48,7 +48,7 @@ def raw_rows(platform: Platform) -> list[tuple[str, str]]:
     return sorted((str(row["day"]), row["value"]) for row in rows.select("day", "value").collect())
 
 
-def test_a_record_becomes_a_raw_row_with_where_and_when_it_arrived(
+def test_a_record_becomes_a_raw_row_with_its_origin_and_arrival(
     platform: Platform, kinesis: TurnedKinesis
 ) -> None:
     arrived_at = at(YESTERDAY, 10) + timedelta(milliseconds=123)
@@ -62,7 +62,7 @@ def test_a_record_becomes_a_raw_row_with_where_and_when_it_arrived(
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations((BEFORE, YESTERDAY, TODAY))))
-def test_days_in_any_order_hold_every_record_once(
+def test_days_ingested_in_any_order_have_every_record_once(
     platform: Platform, kinesis: TurnedKinesis, order: tuple[date, ...]
 ) -> None:
     three_days(kinesis.create(STREAM, shards=2))
@@ -74,16 +74,14 @@ def test_days_in_any_order_hold_every_record_once(
     assert len(set(raw_rows(platform))) == 60
 
 
-def test_a_range_of_days_is_read_in_one_go_and_a_second_time_nothing_is(
-    platform: Platform, kinesis: TurnedKinesis
-) -> None:
+def test_a_range_of_days_is_read_once(platform: Platform, kinesis: TurnedKinesis) -> None:
     three_days(kinesis.create(STREAM, shards=2))
     for _ in range(2):
         platform.build([TABLE], [BEFORE, YESTERDAY, TODAY])
         assert len(raw_rows(platform)) == 60
 
 
-def test_what_arrives_out_of_order_around_midnight_is_on_its_own_day_once(
+def test_records_out_of_order_around_midnight_are_on_their_own_day_once(
     platform: Platform, kinesis: TurnedKinesis
 ) -> None:
     stream = kinesis.create(STREAM)
@@ -100,7 +98,7 @@ def test_what_arrives_out_of_order_around_midnight_is_on_its_own_day_once(
     assert len(raw_rows(platform)) == 6
 
 
-def test_a_day_is_read_from_its_own_start_where_the_day_before_was_read_further(
+def test_a_day_is_read_from_its_start_even_if_the_day_before_was_read_further(
     platform: Platform, kinesis: TurnedKinesis
 ) -> None:
     stream = kinesis.create(STREAM)
@@ -112,7 +110,7 @@ def test_a_day_is_read_from_its_own_start_where_the_day_before_was_read_further(
 
 
 def test_a_record_of_a_mebibyte_arrives_whole(platform: Platform, kinesis: TurnedKinesis) -> None:
-    # The most that Kinesis takes by default (quota of PutRecord).
+    # Kinesis's default limit (quota of PutRecord).
     record = as_json(pin(1, title=""))
     value = as_json(pin(1, title="é" * ((2**20 - len(record)) // 2)))
     assert 2**20 - 2 < len(value) <= 2**20
@@ -121,7 +119,7 @@ def test_a_record_of_a_mebibyte_arrives_whole(platform: Platform, kinesis: Turne
     assert raw_rows(platform) == [(str(YESTERDAY), value.decode())]
 
 
-def test_packed_records_are_raw_rows_of_their_own(
+def test_each_record_of_an_aggregate_is_a_raw_row(
     platform: Platform, kinesis: TurnedKinesis
 ) -> None:
     aggregator = RecordAggregator()
@@ -142,7 +140,7 @@ def test_packed_records_are_raw_rows_of_their_own(
 def test_a_record_is_read_from_its_shard_once(platform: Platform, kinesis: TurnedKinesis) -> None:
     kinesis.create(STREAM, shards=3).put(at(YESTERDAY, 4), *map(pin, range(20)))
     platform.build([TABLE], [YESTERDAY])
-    assert kinesis.asked["GetRecords"] == 3
+    assert kinesis.requests["GetRecords"] == 3
 
 
 def test_pages_without_records_are_not_the_end(platform: Platform, kinesis: TurnedKinesis) -> None:
@@ -168,7 +166,7 @@ def test_the_children_of_a_reshard_are_read_beside_their_closed_parent(
     assert len(raw_rows(platform)) == 7
 
 
-def test_a_stream_made_again_is_read_from_its_start_although_its_numbers_start_over(
+def test_a_recreated_stream_is_read_from_its_start_even_with_repeated_sequence_numbers(
     platform: Platform, kinesis: TurnedKinesis
 ) -> None:
     first = kinesis.create(STREAM)
@@ -182,7 +180,7 @@ def test_a_stream_made_again_is_read_from_its_start_although_its_numbers_start_o
     assert len(raw_rows(platform)) == 8
 
 
-def test_an_empty_stream_and_none_at_all_are_tables_without_rows(
+def test_an_empty_or_missing_stream_gives_tables_without_rows(
     platform: Platform, kinesis: TurnedKinesis
 ) -> None:
     kinesis.create("streaming-pinterest-geo")
@@ -191,24 +189,24 @@ def test_an_empty_stream_and_none_at_all_are_tables_without_rows(
     assert [made(outcomes, f"raw.{kind}_stream").total_rows for kind in ("pin", "geo")] == [0, 0]
 
 
-def test_without_a_region_there_is_no_kinesis_to_ask(platform: Platform) -> None:
+def test_without_a_region_kinesis_is_not_used(platform: Platform) -> None:
     assert made(platform.build([TABLE], [TODAY]), TABLE).facts == {"shards": 0}
 
 
-def test_kinesis_out_of_reach_is_said_in_one_line(
+def test_an_unreachable_kinesis_is_one_line(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "swordfish")
     platform.places = replace(platform.places, region="us-east-1")
-    with pytest.raises(PlatformError, match=r"cannot be reached at http://127\.0\.0\.1:9") as told:
+    with pytest.raises(PlatformError, match=r"cannot be reached at http://127\.0\.0\.1:9") as error:
         platform.build([TABLE], [TODAY])
-    assert "swordfish" not in str(told.value)
-    assert "\n" not in str(told.value)
+    assert "swordfish" not in str(error.value)
+    assert "\n" not in str(error.value)
 
 
-def test_what_expired_before_it_was_read_fails_a_check_that_says_from_when_to_when(
+def test_records_that_expired_before_being_read_fail_a_check_that_names_the_period(
     platform: Platform, kinesis: TurnedKinesis
 ) -> None:
     now = datetime.now(UTC)
@@ -233,12 +231,14 @@ def test_what_expired_before_it_was_read_fails_a_check_that_says_from_when_to_wh
     read_until, kept_from = map(datetime.fromisoformat, said)
     assert read_until == read_at - timedelta(days=5)
     assert begun <= kept_from + stream.retention <= utc_now()
-    # The hole in the day does not close because somebody looks at it again.
+    # Another run does not repair the loss.
     again = checked(platform.check(TABLE, "nothing_expired", now.date()), TABLE, "nothing_expired")
     assert not again.passed
 
 
-def test_a_stream_that_is_read_in_time_passes(platform: Platform, kinesis: TurnedKinesis) -> None:
+def test_the_check_passes_for_a_stream_that_is_read_in_time(
+    platform: Platform, kinesis: TurnedKinesis
+) -> None:
     stream = kinesis.create(STREAM)
     for ind in range(3):
         stream.put(datetime.now(UTC), pin(ind))
@@ -246,7 +246,7 @@ def test_a_stream_that_is_read_in_time_passes(platform: Platform, kinesis: Turne
         assert checked(outcomes, TABLE, "nothing_expired").passed
 
 
-def test_days_that_have_something_new_are_found_without_reading_all_of_it(
+def test_days_with_new_records_are_found_without_reading_all_of_them(
     platform: Platform, kinesis: TurnedKinesis
 ) -> None:
     stream = kinesis.create(STREAM, shards=2)

@@ -47,7 +47,7 @@ def test_every_record_is_a_raw_row_once(platform: Platform) -> None:
     assert len(platform.rows("raw.pin")) == 240
 
 
-def test_a_day_made_twice_is_the_same_row_for_row(platform: Platform) -> None:
+def test_rebuilding_a_day_gives_the_same_rows(platform: Platform) -> None:
     three_days(platform.landing)
     platform.make(DAY)
     first = platform.everything()
@@ -55,7 +55,7 @@ def test_a_day_made_twice_is_the_same_row_for_row(platform: Platform) -> None:
     assert platform.everything() == first
 
 
-def test_days_in_any_order_and_all_at_once_are_the_same(
+def test_days_built_in_any_order_or_together_are_the_same(
     platform_of: PlatformOf, tmp_path: Path
 ) -> None:
     results = []
@@ -73,10 +73,10 @@ def test_days_in_any_order_and_all_at_once_are_the_same(
     assert len(results[0]["analytics.posts"]) == 120
 
 
-def test_objects_that_arrived_in_another_order_than_their_offsets_are_not_lost(
+def test_objects_that_arrive_out_of_offset_order_are_not_lost(
     platform: Platform,
 ) -> None:
-    """As after a copy of a bucket: the lower offset has the later day, which is made last."""
+    """As after a copy of a bucket: the lower offset has the later day, which is built last."""
     land(platform.landing, "pinterest.pin", 0, [pin(0)], arrived_at=NOON + timedelta(days=1))
     land(platform.landing, "pinterest.pin", 1, [pin(1)], arrived_at=NOON)
     platform.build(["raw.pin"], [DAY])
@@ -84,7 +84,7 @@ def test_objects_that_arrived_in_another_order_than_their_offsets_are_not_lost(
     assert [row[4] for row in platform.rows("raw.pin")] == ["0", "1"]
 
 
-def test_what_arrives_later_is_added(platform: Platform) -> None:
+def test_later_arrivals_are_added(platform: Platform) -> None:
     land_posts(platform.landing, range(10))
     platform.all(DAY)
     land_posts(platform.landing, range(10, 25), offset=10)
@@ -93,7 +93,7 @@ def test_what_arrives_later_is_added(platform: Platform) -> None:
     assert made(outcomes, "analytics.posts").total_rows == 25
 
 
-def test_an_object_written_again_adds_only_its_new_lines(platform: Platform) -> None:
+def test_a_rewritten_object_adds_only_its_new_lines(platform: Platform) -> None:
     land(platform.landing, "pinterest.pin", 0, [pin(0), pin(1)])
     platform.build(["raw.pin"], [DAY])
     later = NOON + timedelta(hours=1)
@@ -134,7 +134,7 @@ def test_raw_rows_are_cleaned_rows_duplicates_and_quarantined_rows(platform: Pla
     assert made(outcomes, "cleaned.quarantine").total_rows == 3
 
 
-def test_a_row_that_was_lost_fails_the_reconciliation(platform: Platform) -> None:
+def test_a_lost_row_fails_the_reconciliation(platform: Platform) -> None:
     land_posts(platform.landing, range(5))
     platform.all(DAY)
     lake = Lake(platform.spark, platform.places.lake)
@@ -146,7 +146,7 @@ def test_a_row_that_was_lost_fails_the_reconciliation(platform: Platform) -> Non
     assert lost["offset_or_sequence_number"] == "3"
 
 
-def test_a_row_from_nowhere_fails_the_reconciliation(platform: Platform) -> None:
+def test_a_row_without_a_record_fails_the_reconciliation(platform: Platform) -> None:
     land_posts(platform.landing, range(5))
     platform.all(DAY)
     lake = Lake(platform.spark, platform.places.lake)
@@ -160,7 +160,9 @@ def test_a_row_from_nowhere_fails_the_reconciliation(platform: Platform) -> None
     assert failed(outcomes) == ["cleaned.users:reconciles_with_raw"]
 
 
-def test_a_doubled_row_fails_the_key_and_what_lies_below_is_not_made(platform: Platform) -> None:
+def test_a_duplicate_row_fails_the_key_check_and_stops_later_tables(
+    platform: Platform,
+) -> None:
     land_posts(platform.landing, range(5))
     platform.all(DAY)
     lake = Lake(platform.spark, platform.places.lake)
@@ -183,7 +185,7 @@ def test_dirty_data_warns_and_stops_nothing(platform: Platform) -> None:
     assert failed(outcomes) == []
 
 
-def test_a_lake_without_posts_is_no_error(platform: Platform) -> None:
+def test_a_lake_without_posts_is_not_an_error(platform: Platform) -> None:
     outcomes = platform.all(DAY)
     assert failed(outcomes) == []
     empty = checked(outcomes, "analytics.posts", "not_empty")
@@ -193,8 +195,8 @@ def test_a_lake_without_posts_is_no_error(platform: Platform) -> None:
     assert below.reason == "No row: analytics.posts is empty"
 
 
-def test_a_pin_that_comes_before_its_geolocation_is_no_error(platform: Platform) -> None:
-    """A stream that begins does this every time."""
+def test_a_pin_that_arrives_before_its_geolocation_is_not_an_error(platform: Platform) -> None:
+    """This happens at the start of every stream."""
     land(platform.landing, "pinterest.pin", 0, [pin(0), pin(1)])
     outcomes = platform.all(DAY)
     assert failed(outcomes) == []
@@ -205,7 +207,7 @@ def test_a_pin_that_comes_before_its_geolocation_is_no_error(platform: Platform)
     assert by_year.reason == "No row: analytics.category_counts_by_year is empty"
 
 
-def test_posts_of_other_years_are_no_error(platform: Platform) -> None:
+def test_posts_of_other_years_are_not_an_error(platform: Platform) -> None:
     land_posts(platform.landing, range(2))
     platform.places = replace(
         platform.places, parameters={"post_years": (1990, 1991), "joining_years": (2015, 2020)}
@@ -217,7 +219,7 @@ def test_posts_of_other_years_are_no_error(platform: Platform) -> None:
 
 
 def test_only_new_objects_are_read(platform: Platform) -> None:
-    """What was ingested may be gone from the landing place: nothing looks at it again."""
+    """Ingested objects can be removed from the landing place: no run reads them again."""
     land_posts(platform.landing, range(10))
     platform.all(DAY)
     for kind in ("pin", "geo", "user"):
@@ -245,7 +247,7 @@ def test_a_broken_object_fails_with_its_key_and_leaves_the_table_as_it_was(
     assert len(platform.rows("raw.pin")) == 1
 
 
-def test_runs_at_once_neither_double_nor_lose_a_row(platform: Platform) -> None:
+def test_concurrent_runs_neither_duplicate_nor_lose_a_row(platform: Platform) -> None:
     three_days(platform.landing)
     days = (DAY, NEXT, LAST)
     for table in TABLES.values():
@@ -279,7 +281,7 @@ def test_duplicates_and_quarantined_rows_are_not_behind(platform: Platform) -> N
 
 
 @pytest.mark.parametrize("record", [pin(1, title="newer"), b"not json", pin(7)])
-def test_one_record_more_is_behind(platform: Platform, record: object) -> None:
+def test_one_more_record_puts_a_day_behind(platform: Platform, record: object) -> None:
     land(platform.landing, "pinterest.pin", 0, [pin(1), pin(2)])
     platform.layer("raw", DAY)
     platform.layer("cleaned", DAY)
@@ -311,8 +313,8 @@ def test_a_day_is_a_date_in_utc(platform: Platform) -> None:
     assert {row[-1] for row in platform.rows("raw.pin")} == {DAY, date(2026, 3, 5)}
 
 
-def test_a_topic_that_starts_over_is_read_from_its_start(platform: Platform) -> None:
-    """Its new offsets are smaller than those held, and its days are made in the wrong order."""
+def test_a_recreated_topic_is_read_from_its_start(platform: Platform) -> None:
+    """Its new offsets are smaller than the ingested ones, and its days are built in reverse."""
     land_posts(platform.landing, range(40))
     platform.make(DAY)
     shutil.rmtree(platform.landing)
@@ -327,7 +329,7 @@ def test_a_topic_that_starts_over_is_read_from_its_start(platform: Platform) -> 
     assert len(platform.rows("raw.pin")) == 60
 
 
-def test_a_topic_that_is_copied_does_not_start_over(platform: Platform) -> None:
+def test_a_copied_topic_does_not_count_as_recreated(platform: Platform) -> None:
     land_posts(platform.landing, range(40))
     land_posts(platform.landing, range(40, 50), offset=40)
     platform.make(DAY)
@@ -336,7 +338,7 @@ def test_a_topic_that_is_copied_does_not_start_over(platform: Platform) -> None:
     land_posts(platform.landing, range(40, 50), offset=40, arrived_at=copied_at)
     platform.make(NEXT)
     assert len(platform.rows("raw.pin")) == 50
-    # Old objects may be moved away, too.
+    # Old objects can also be moved away.
     for path in platform.landing.rglob("*+0000000000.json"):
         path.unlink()
     land_posts(platform.landing, range(50, 60), offset=50, arrived_at=copied_at)

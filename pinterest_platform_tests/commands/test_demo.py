@@ -35,7 +35,7 @@ def outputs(pinterest: Pinterest) -> dict[str, list[dict[str, Any]]]:
 
 
 def demo(home: Path, **settings: str) -> tuple[Pinterest, CompletedProcess[str]]:
-    # Somebody's own AWS and Kafka, in which a demo has no business.
+    # A user's own AWS and Kafka, which the demo must not use.
     pinterest = Pinterest(
         home,
         AWS_ENDPOINT_URL="http://127.0.0.1:9",
@@ -43,9 +43,9 @@ def demo(home: Path, **settings: str) -> tuple[Pinterest, CompletedProcess[str]]
         PINTEREST_KAFKA_BOOTSTRAP="127.0.0.1:9",
         **settings,
     )
-    shown = pinterest("demo")
-    assert shown.returncode == 0, shown.stdout + shown.stderr
-    return pinterest, shown
+    finished = pinterest("demo")
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return pinterest, finished
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +55,15 @@ def on_defaults(
     return demo(tmp_path_factory.mktemp("home"))
 
 
-def test_the_demo_makes_and_prints_the_eleven_tables_from_all_that_it_sent(
+def test_the_demo_builds_and_prints_the_eleven_tables_of_all_its_posts(
     on_defaults: tuple[Pinterest, CompletedProcess[str]],
 ) -> None:
-    pinterest, shown = on_defaults
+    pinterest, finished = on_defaults
     for table in OUTPUTS:
         number = rows(pinterest, f"analytics/{table.name}")
         assert number > 0
         counted = "1 row" if number == 1 else f"{number:,} rows"
-        assert f"{table.full_name} ({counted})" in shown.stdout
+        assert f"{table.full_name} ({counted})" in finished.stdout
     # 2,000 posts, a tenth of them a second time, and those of the streams.
     for kind in KINDS:
         assert rows(pinterest, f"raw/{kind}") == 2200
@@ -72,25 +72,25 @@ def test_the_demo_makes_and_prints_the_eleven_tables_from_all_that_it_sent(
     sent = {post.index for wave in WAVES for post in islice(posts(source, wave.seed), wave.posts)}
     made = DeltaTable(f"{pinterest.lake}/analytics/posts").to_pyarrow_table(columns=["ind"])
     assert sorted(made["ind"].to_pylist()) == sorted(sent)
-    assert "2,200 posts went through the topics, 300 through the Kinesis streams" in shown.stdout
-    assert "Time of each stage" in shown.stdout
-    assert "pinterest ui" in shown.stdout
+    assert "2,200 posts went through the topics, 300 through the Kinesis streams" in finished.stdout
+    assert "Time of each stage" in finished.stdout
+    assert "pinterest ui" in finished.stdout
 
-    made_first = outputs(pinterest)
-    # The local AWS forgot its streams: they are made again, and begin anew.
+    first_outputs = outputs(pinterest)
+    # The local AWS has lost its streams, so this demo recreates them.
     again = pinterest("demo")
     assert again.returncode == 0, again.stdout + again.stderr
     for kind in KINDS:
         assert rows(pinterest, f"raw/{kind}") == 4400
         assert rows(pinterest, f"raw/{kind}_stream") == 600
     assert rows(pinterest, "analytics/posts") == len(sent)
-    assert outputs(pinterest) == made_first
+    assert outputs(pinterest) == first_outputs
 
 
-def test_on_a_server_that_was_there_before_it_makes_the_same(
+def test_on_a_running_server_the_demo_builds_the_same_tables(
     on_defaults: tuple[Pinterest, CompletedProcess[str]], tmp_path: Path
 ) -> None:
-    """The server knows nothing of the demo's own AWS, and is not told by its environment."""
+    """The server does not know the demo's own AWS, not even from its environment."""
     with sail_server() as remote:
         shared, _ = demo(tmp_path, PINTEREST_ENGINE="connect", PINTEREST_SPARK_REMOTE=remote)
     assert outputs(shared) == outputs(on_defaults[0])

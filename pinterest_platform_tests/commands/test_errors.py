@@ -1,4 +1,4 @@
-"""What a user gets who gives something that cannot be used: one line, what to do, an exit code."""
+"""Errors of wrong input: one line that names the remedy, and an exit code."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,7 +35,7 @@ def pinterest(tmp_path: Path) -> Pinterest:
         (["run"], {"PINTEREST_LAKE": "s3://gone", **AWS}, 1, "set PINTEREST_LAKE"),
         (["run"], {"DAGSTER_HOME": "/dev/null/home"}, 1, "set DAGSTER_HOME"),
         (["run", "--day", "2020-01-01"], {}, 1, "set PINTEREST_START_DATE"),
-        # Two days, as a day may begin until this one is run.
+        # Two days ahead: midnight may pass before this test runs.
         (["run", "--day", str(TODAY + timedelta(days=2))], {}, 1, "has not begun"),
         (["run", "--day", "yesterday"], {}, 2, "does not match the format"),
         (["run", "--from", "2026-02-01"], {}, 2, "--from and --to need each other"),
@@ -61,7 +61,7 @@ def pinterest(tmp_path: Path) -> Pinterest:
         (["nonsense"], {}, 2, "No such command"),
     ],
 )
-def test_an_error_is_one_line_that_says_what_to_do(
+def test_an_error_is_one_line_with_a_remedy(
     pinterest: Pinterest, arguments: list[str], settings: dict[str, str], code: int, said: str
 ) -> None:
     ended = pinterest(*arguments, **settings)
@@ -84,7 +84,7 @@ def test_a_broken_object_fails_the_run_with_its_key(pinterest: Pinterest) -> Non
 
 
 def test_lines_of_the_next_object_fail_the_run_in_one_line(pinterest: Pinterest) -> None:
-    """Found by the engine in the middle of its work, whose own words nobody wants to read."""
+    """The engine finds them during its work; users see the platform's error, not the engine's."""
     land(pinterest.home / "landing", "pinterest.pin", 3, [{}, {}, {}], arrived_at=NOW)
     land(pinterest.home / "landing", "pinterest.pin", 4, [{}], arrived_at=NOW)
     ended = pinterest("run", "--day", str(TODAY))
@@ -121,7 +121,7 @@ def test_an_arrival_before_the_first_partition_fails_the_run(pinterest: Pinteres
     ],
 )
 @pytest.mark.parametrize("command", [("run", "--day", str(TODAY)), ("query", "SELECT 1")])
-def test_an_engine_that_cannot_be_had_is_one_line(
+def test_an_unavailable_engine_is_one_line(
     tmp_path: Path, settings: dict[str, str], said: str, command: tuple[str, ...]
 ) -> None:
     done = Pinterest(tmp_path / "home", **settings)(*command)

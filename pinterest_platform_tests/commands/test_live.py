@@ -1,4 +1,4 @@
-"""``pinterest live``, as somebody starts it, looks at it and ends it."""
+"""``pinterest live``: from start to Ctrl-C."""
 
 import os
 import re
@@ -44,8 +44,8 @@ def started(pinterest: Pinterest, *options: str) -> Iterator["subprocess.Popen[s
         live.communicate(timeout=DEADLINE_SECONDS)
 
 
-def said(live: "subprocess.Popen[str]", words: str) -> str:
-    """Read what it says up to the line with these words."""
+def output_until(live: "subprocess.Popen[str]", words: str) -> str:
+    """Read its output up to the line with these words."""
     assert live.stdout
     text = ""
     for line in live.stdout:
@@ -55,13 +55,13 @@ def said(live: "subprocess.Popen[str]", words: str) -> str:
     raise AssertionError(text)
 
 
-def test_posts_come_through_both_channels_while_the_ui_is_open_and_nothing_is_left(
+def test_posts_arrive_through_both_channels_and_no_process_is_left(
     tmp_path: Path,
 ) -> None:
     pinterest = Pinterest(tmp_path / "home")
     port = free_port()
     with started(pinterest, "--port", str(port), "--rate", "5") as live:
-        text = said(live, "The UI answers")
+        text = output_until(live, "The UI answers")
         assert f"http://127.0.0.1:{port}" in text
         assert requests.get(f"http://127.0.0.1:{port}/server_info", timeout=30).ok
         endpoint = re.findall(r"local AWS is at (http://127\.0\.0\.1:\d+)", text)[0]
@@ -98,10 +98,10 @@ def records(endpoint: str, stream: str) -> int:
     return number
 
 
-def test_when_one_process_dies_it_is_named_and_the_others_end(tmp_path: Path) -> None:
+def test_a_dead_process_is_named_and_ends_the_others(tmp_path: Path) -> None:
     pinterest = Pinterest(tmp_path / "home")
     with started(pinterest, "--port", str(free_port())) as live:
-        said(live, "Dagster needs")
+        output_until(live, "Dagster needs")
         family = below(live.pid)
         (gateway,) = (pid for pid, command in family.items() if " gateway " in command)
         os.kill(gateway, signal.SIGKILL)
@@ -123,7 +123,7 @@ def test_a_secret_of_aws_is_refused_before_anything_starts(tmp_path: Path) -> No
     assert not pinterest.home.exists()
 
 
-def test_a_port_in_use_is_said_before_anything_starts(tmp_path: Path) -> None:
+def test_a_port_in_use_is_an_error_before_anything_starts(tmp_path: Path) -> None:
     pinterest = Pinterest(tmp_path / "home")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Log lines: a client's text cannot pass for a line of its own, or change a colour."""
+"""Log lines: text from a client can neither look like a line nor change a colour."""
 
 import logging
 import sys

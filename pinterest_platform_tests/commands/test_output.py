@@ -1,4 +1,4 @@
-"""What is printed is text: in every encoding, in no terminal's language, in no spreadsheet's."""
+"""Output is plain text: in any encoding, without terminal control and spreadsheet formulas."""
 
 import csv
 import io
@@ -18,14 +18,14 @@ from pinterest_platform_tests.process import BIN, Pinterest
 
 NOW = datetime.now(UTC)
 
-# Scripts, an emoji, terminal control (7 and 8 bit, and text turned round), Rich, Markdown, HTML.
+# Scripts, an emoji, terminal control (7 and 8 bit, and text direction), Rich, Markdown, HTML.
 TITLE = (
     "日本 Ж é 🙂 \x1b[31mred\x07 \x9b31m \u202eturned [bold]rich[/bold] [/] "
     "![image](http://127.0.0.1:9/a.png) | <script>alert(1)</script> `code`"
 )
 SQL = "SELECT title, category FROM cleaned.pins"
 
-# How a user's terminal may be set up so that it has not every character.
+# Settings of terminals that cannot encode every character.
 POOR = [
     {"PYTHONIOENCODING": "latin-1"},
     {"PYTHONIOENCODING": "ascii"},
@@ -36,7 +36,7 @@ POOR = [
 
 @pytest.fixture(scope="module")
 def pinterest(tmp_path_factory: pytest.TempPathFactory) -> Pinterest:
-    """A post of somebody who means ill, in a home whose name is Rich markup."""
+    """A hostile post, in a home whose name is Rich markup."""
     home = tmp_path_factory.mktemp("output") / "[red]home"
     records = [pin(1, title=TITLE, category="=1+1")]
     land(home / "landing", "pinterest.pin", 0, records, arrived_at=NOW)
@@ -59,14 +59,14 @@ def raw(
 
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
 @pytest.mark.parametrize("poor", POOR)
-def test_characters_that_the_output_cannot_have_are_replaced(
+def test_characters_that_the_output_cannot_encode_are_replaced(
     pinterest: Pinterest, poor: dict[str, str], form: str
 ) -> None:
     done = raw(pinterest, "query", SQL, "--format", form, **poor)
     assert done.returncode == 0, done.stderr
     assert done.stderr == b""
-    asked_for = poor.get("PYTHONIOENCODING")
-    assert asked_for or "日本" in done.stdout.decode()
+    encoding = poor.get("PYTHONIOENCODING")
+    assert encoding or "日本" in done.stdout.decode()
 
 
 @pytest.mark.parametrize("poor", POOR)
@@ -80,9 +80,7 @@ def test_errors_and_runs_are_printed_in_every_encoding(
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
-def test_a_reader_that_has_seen_enough_ends_the_command_quietly(
-    pinterest: Pinterest, form: str
-) -> None:
+def test_a_closed_pipe_ends_the_command_silently(pinterest: Pinterest, form: str) -> None:
     many = "SELECT value FROM raw.pin LATERAL VIEW explode(sequence(1, 20000)) AS n"
     with subprocess.Popen(
         [str(BIN / "pinterest"), "query", many, "--format", form],
@@ -98,7 +96,7 @@ def test_a_reader_that_has_seen_enough_ends_the_command_quietly(
 
 
 @pytest.mark.parametrize("command", [["query", SQL], ["--help"], ["--version"], ["run", "--help"]])
-def test_a_full_disk_below_the_output_is_one_line(pinterest: Pinterest, command: list[str]) -> None:
+def test_a_full_disk_for_the_output_is_one_line(pinterest: Pinterest, command: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [str(BIN / "pinterest"), *command],
@@ -113,12 +111,12 @@ def test_a_full_disk_below_the_output_is_one_line(pinterest: Pinterest, command:
 
 
 def on_a_terminal(pinterest: Pinterest, *arguments: str) -> bytes:
-    """What a command prints where a terminal is."""
+    """The output of a command in a terminal."""
     terminal, child = pty.openpty()
     printed = b""
     with subprocess.Popen(
         [str(BIN / "pinterest"), *arguments],
-        # As wide as it takes, and with no colours of our own.
+        # Wide enough, and without the platform's own colours.
         env=pinterest.environment | {"COLUMNS": "400", "NO_COLOR": "1", "TERM": "dumb"},
         stdout=child,
         stderr=subprocess.DEVNULL,
@@ -127,14 +125,14 @@ def on_a_terminal(pinterest: Pinterest, *arguments: str) -> bytes:
         while process.poll() is None or select.select([terminal], [], [], 0)[0]:
             try:
                 printed += os.read(terminal, 65536)
-            except OSError:  # how Linux says that the other end is closed
+            except OSError:  # Linux's error for a closed other end
                 break
     os.close(terminal)
     return printed
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
-def test_a_post_gives_a_terminal_nothing_to_act_on(pinterest: Pinterest, form: str) -> None:
+def test_a_post_cannot_control_the_terminal(pinterest: Pinterest, form: str) -> None:
     printed = on_a_terminal(pinterest, "query", SQL, "--format", form).decode()
     assert "[bold]rich[/bold] [/]" in printed
     assert "![image](http://127.0.0.1:9/a.png)" in printed
@@ -142,12 +140,12 @@ def test_a_post_gives_a_terminal_nothing_to_act_on(pinterest: Pinterest, form: s
     assert "x1b" in printed or "u001b" in printed
 
 
-def test_json_has_every_text_as_it_is(pinterest: Pinterest) -> None:
+def test_json_leaves_text_unchanged(pinterest: Pinterest) -> None:
     done = raw(pinterest, "query", SQL, "--format", "json")
     assert json.loads(done.stdout) == [{"title": TITLE, "category": "=1+1"}]
 
 
-def test_csv_gives_a_spreadsheet_no_formula(pinterest: Pinterest) -> None:
+def test_csv_contains_no_spreadsheet_formula(pinterest: Pinterest) -> None:
     texts = ["=1+1", "+1", "-1", "@x", "\tx", "＝1", "a=1", "", "'x"]
     listed = ", ".join(f"('{text}', -1)".replace("''x", "'\\'x") for text in texts)
     sql = f"SELECT * FROM VALUES {listed} AS t(`=text`, number)"
@@ -160,8 +158,8 @@ def test_csv_gives_a_spreadsheet_no_formula(pinterest: Pinterest) -> None:
     ]
 
 
-def test_dagster_is_given_the_posts_as_text_and_not_as_markdown(pinterest: Pinterest) -> None:
-    """The UI fetches an image that Markdown names; the cells of a table it shows as they are."""
+def test_dagster_gets_posts_as_text_not_markdown(pinterest: Pinterest) -> None:
+    """The UI loads images in Markdown, but displays table cells as plain text."""
     with dg.DagsterInstance.from_config(str(pinterest.home / "dagster")) as instance:
         for table in ("raw/pin", "cleaned/pins", "analytics/posts", "cleaned/quarantine"):
             event = instance.get_latest_materialization_event(dg.AssetKey(table.split("/")))

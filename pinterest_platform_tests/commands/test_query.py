@@ -57,13 +57,13 @@ def test_csv_can_be_read_back(pinterest: Pinterest) -> None:
     ]
 
 
-def test_a_table_shows_every_row_whole_where_there_is_no_terminal(pinterest: Pinterest) -> None:
+def test_without_a_terminal_a_table_shows_every_row_in_full(pinterest: Pinterest) -> None:
     text = pinterest("query", "SELECT value FROM raw.geo").stdout
     assert text.count('"country":') == 4
     assert "…" not in text
 
 
-def test_times_are_utc_whatever_the_machine_says(pinterest: Pinterest) -> None:
+def test_times_are_utc_in_any_time_zone(pinterest: Pinterest) -> None:
     elsewhere = pinterest("query", SQL, "--format", "csv", TZ="America/New_York").stdout
     assert elsewhere == pinterest("query", SQL, "--format", "csv").stdout
 

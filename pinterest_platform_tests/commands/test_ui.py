@@ -14,7 +14,7 @@ from pinterest_platform_tests.process import DEADLINE_SECONDS, Pinterest
 from pinterest_platform_tests.process_tree import below, is_alive
 
 
-def test_runs_of_the_ui_share_a_sail_server_and_nothing_is_left(tmp_path: Path) -> None:
+def test_runs_of_the_ui_share_a_sail_server_and_no_process_is_left(tmp_path: Path) -> None:
     pinterest = Pinterest(tmp_path / "home")
     (pinterest.home / "landing").mkdir(parents=True)
     land_posts(pinterest.home / "landing", range(20), arrived_at=datetime.now(UTC))
@@ -28,10 +28,10 @@ def test_runs_of_the_ui_share_a_sail_server_and_nothing_is_left(tmp_path: Path) 
             assert ui.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
-        # No form for an e-mail address covers the page.
+        # The UI does not ask for an e-mail address.
         url = f"http://127.0.0.1:{port}/graphql"
-        shown = requests.post(url, json={"query": "{ shouldShowNux }"}, timeout=30).json()
-        assert shown == {"data": {"shouldShowNux": False}}
+        answer = requests.post(url, json={"query": "{ shouldShowNux }"}, timeout=30).json()
+        assert answer == {"data": {"shouldShowNux": False}}
         family = below(ui.pid)
         assert [command for command in family.values() if " sail " in command]
         ui.send_signal(signal.SIGINT)
@@ -45,7 +45,7 @@ def test_runs_of_the_ui_share_a_sail_server_and_nothing_is_left(tmp_path: Path) 
     assert not [command for pid, command in family.items() if is_alive(pid)]
 
 
-def test_a_port_in_use_is_said_before_anything_starts(tmp_path: Path) -> None:
+def test_a_port_in_use_is_an_error_before_anything_starts(tmp_path: Path) -> None:
     pinterest = Pinterest(tmp_path / "home")
     server = pinterest.start("sail", "--port", "0")
     try:

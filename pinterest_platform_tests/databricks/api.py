@@ -1,4 +1,4 @@
-"""What the parts of the workspace share: requests, answers, and errors as Databricks words them."""
+"""Shared by the parts of the workspace: requests, answers, and errors in Databricks' form."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Request:
-    """An API request; ``path`` is decoded, ``body`` is as it came."""
+    """An API request; ``path`` is decoded, ``body`` is raw."""
 
     method: str
     path: str
@@ -18,7 +18,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer: JSON, or content as it is."""
+    """An answer: JSON, or raw content."""
 
     status: int = 200
     json: dict[str, Any] | None = None
@@ -27,7 +27,7 @@ class Answer:
 
 
 class ApiError(Exception):
-    """An error that the API answers."""
+    """An error answer of the API."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -35,19 +35,19 @@ class ApiError(Exception):
         self.code = code
 
     def answer(self) -> Answer:
-        """As it goes out."""
+        """The error as an answer."""
         return Answer(self.status, {"error_code": self.code, "message": str(self)})
 
 
 def invalid(message: str) -> ApiError:
-    """What is wrong with a request."""
+    """The error for an invalid request."""
     return ApiError(400, "INVALID_PARAMETER_VALUE", message)
 
 
 def missing(message: str, code: str = "RESOURCE_DOES_NOT_EXIST") -> ApiError:
-    """What there is not."""
+    """The error for a missing resource."""
     return ApiError(404, code, message)
 
 
-# A method, the start of a path that ends with "/" or a whole path, and what answers.
+# A method, a path or a prefix that ends with "/", and the function that answers.
 Route = tuple[str, str, Callable[[Request], Answer]]

@@ -1,4 +1,4 @@
-"""Clusters: processes that serve Spark, what they know of tables, and the Clusters API."""
+"""Clusters: processes that serve Spark, their catalogs, and the Clusters API."""
 
 import json
 import os
@@ -47,14 +47,14 @@ class Cluster:
 
     @property
     def runs(self) -> bool:
-        """Whether it still does."""
+        """Whether the process is alive."""
         return self._process.poll() is None
 
     def ask(self, question: dict[str, Any]) -> dict[str, str]:
-        """The columns of the tables that it knows, as JSON.
+        """The columns of the tables in its catalog, as JSON.
 
         Raises:
-            ClusterError: it ended, or has a table that it cannot read.
+            ClusterError: it ended, or cannot read a table.
         """
         with self._lock:
             assert self._process.stdin is not None
@@ -85,7 +85,7 @@ class Cluster:
 
 
 class Clusters:
-    """The clusters of a workspace, and the columns of tables that one cluster tells the next."""
+    """The clusters of a workspace, and the tables' columns that one cluster passes to the next."""
 
     def __init__(self, folder: Path, managed: Path, faults: Faults) -> None:
         self._folder = folder
@@ -98,17 +98,17 @@ class Clusters:
 
     @property
     def routes(self) -> list[Route]:
-        """What this part answers."""
+        """The routes of this API."""
         return [("GET", "/api/2.1/clusters/get", self._get)]
 
     @contextmanager
     def of_task(self, python: Path, environment: Mapping[str, str], *, own: bool) -> Iterator[str]:
-        """The address of a cluster, which knows all tables by then.
+        """The address of a cluster whose catalog has all tables.
 
         Args:
             python: the environment's interpreter.
             environment: the variables of its process.
-            own: whether it is a new one, which ends with the block.
+            own: whether to start a new one, which ends with the block.
 
         Raises:
             ClusterError: it did not start, or ended.

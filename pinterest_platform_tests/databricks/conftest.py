@@ -1,4 +1,4 @@
-"""What the tests of the local workspace share: workspaces, a client, and a wheel of small tasks."""
+"""Shared by the tests of the local workspace: workspaces, a client, and a wheel of tasks."""
 
 import io
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ class Site:
         libraries: list[Library] | None = None,
         timeout_seconds: int | None = None,
     ) -> int:
-        """Submit a function of ``small_tasks``; the id of its run."""
+        """Submit a function of ``small_tasks``; returns the id of its run."""
         work = PythonWheelTask(package_name=NAME, entry_point=function, parameters=list(parameters))
         task = SubmitTask(task_key="task", python_wheel_task=work, timeout_seconds=timeout_seconds)
         more: dict[str, Any] = {}
@@ -71,7 +71,7 @@ class Site:
         return run, self.client.jobs.get_run_output(present(present(run.tasks)[0].run_id))
 
     def run(self, function: str, *parameters: str, **how: Any) -> str:
-        """Run a function of ``small_tasks``, which must succeed; what it printed."""
+        """Run a function of ``small_tasks``, which must succeed; returns its output."""
         run, output = self.ended(self.submit(function, *parameters, **how))
         assert result_of(run) == "SUCCESS", f"{message_of(run)}\n{output.logs}"
         return present(output.logs)
@@ -103,7 +103,7 @@ def present(value: T | None) -> T:
 
 @pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A workspace for the tests that leave it as it was."""
+    """A workspace shared by the tests that do not break it."""
     folder = tmp_path_factory.mktemp("workspace")
     with running_workspace(folder) as workspace:
         yield Site(workspace, folder)

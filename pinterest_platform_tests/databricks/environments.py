@@ -1,6 +1,6 @@
-"""Python environments of clusters: what a Databricks Runtime brings, and the libraries of a task.
+"""Python environments of clusters: the packages of a Databricks Runtime and a task's libraries.
 
-Each is a venv of its own, in which the platform is importable only from its wheel.
+Each is a separate venv, which can import the platform only from its wheel.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-# What tasks find on a cluster; pysail is the cluster.
+# The packages of a cluster; pysail stands for the cluster itself.
 _RUNTIME = (
     "pyspark[connect]",
     "pysail",
@@ -31,7 +31,7 @@ class LibraryError(Exception):
 
 
 class Environments:
-    """The environments made so far, in a folder that workspaces share."""
+    """The environments created so far, in a folder that workspaces share."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -45,7 +45,7 @@ class Environments:
         """
         digest = hashlib.sha256()
         for library in libraries:
-            # The same wheel in another volume makes no other environment.
+            # The same wheel in another volume needs no other environment.
             digest.update(Path(library).name.encode() + b"\0")
             if library.endswith(".whl"):
                 if not Path(library).is_file():
@@ -65,7 +65,7 @@ class Environments:
         pins.write_text(_pins())
         install = ("pip", "install", "--python", python, "--constraint", str(pins), *_RUNTIME)
         try:
-            # From its cache in a second. Asked for news, registries make uv build PySpark anew.
+            # From uv's cache, in a second: fresh metadata would make uv rebuild PySpark.
             _uv(*install, *libraries, "--offline")
         except LibraryError:
             _uv(*install, *libraries)
@@ -73,7 +73,7 @@ class Environments:
 
 
 def _pins() -> str:
-    """The versions of requirements.lock, without the hashes, which a wheel just built has not."""
+    """The versions of requirements.lock, without hashes: newly built wheels have none."""
     lines = _LOCK.read_text().splitlines()
     return "\n".join(line.removesuffix("\\") for line in lines if re.match(r"\w", line))
 
@@ -91,7 +91,7 @@ def _uv(*arguments: str) -> None:
 
 
 def _registry() -> dict[str, str]:
-    """Pip's index and certificates, handed over as the Makefile does."""
+    """Pip's index and certificates for uv, as in the Makefile."""
     index = os.environ.get("PIP_INDEX_URL") or _pip_index()
     return {"UV_SYSTEM_CERTS": "1"} | ({"UV_DEFAULT_INDEX": index} if index else {})
 

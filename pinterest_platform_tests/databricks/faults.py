@@ -1,4 +1,4 @@
-"""The faults of the workspace: each is a switch that a test sets while it runs."""
+"""The faults of the workspace, which tests switch on and off."""
 
 import threading
 import time
@@ -12,11 +12,11 @@ _DOWN = ApiError(503, "TEMPORARILY_UNAVAILABLE", "The service is temporarily una
 
 
 class Dropped(Exception):
-    """The connection is to be closed without an answer."""
+    """Close the connection without an answer."""
 
 
 class Faults:
-    """Faults of the API are used up one a request, in the order in which they were asked for."""
+    """Each fault of the API applies to one request, in the order of the calls."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
@@ -30,70 +30,70 @@ class Faults:
         self._on_terminate: list[Callable[[], None]] = []
 
     def throttle(self, requests: int) -> None:
-        """The next requests are answered 429, to be tried again at once."""
+        """Answer the next requests with 429 and an immediate retry."""
         self._add(requests, _answer(_SLOW_DOWN))
 
     def unavailable(self, requests: int) -> None:
-        """The next requests are answered 503, to be tried again at once."""
+        """Answer the next requests with 503 and an immediate retry."""
         self._add(requests, _answer(_DOWN))
 
     def drop(self, requests: int) -> None:
-        """The connections of the next requests are closed without an answer."""
+        """Close the connections of the next requests without an answer."""
         self._add(requests, None)
 
     def lose_answer_of_submit(self) -> None:
-        """The next submit makes its run, but its connection is closed instead of an answer."""
+        """Create the run of the next submission, but close its connection without an answer."""
         with self.changed:
             self._submits_to_lose += 1
 
     def offline(self) -> None:
-        """From now on each connection is closed without an answer."""
+        """Close every connection without an answer, until ``online``."""
         self._offline = True
 
     def online(self) -> None:
-        """The end of ``offline``."""
+        """End ``offline``."""
         self._offline = False
 
     def hold_pending(self) -> None:
-        """Runs that do not run yet stay pending."""
+        """Keep runs pending that have not started."""
         with self.changed:
             self.pending_held = True
 
     def let_go(self) -> None:
-        """The end of ``hold_pending``."""
+        """End ``hold_pending``."""
         with self.changed:
             self.pending_held = False
             self.changed.notify_all()
 
     def terminate_cluster(self) -> None:
-        """The existing cluster ends, with what runs on it, and does not start again."""
+        """End the existing cluster and its tasks for good."""
         with self.changed:
             self.cluster_terminated = True
         for call in self._on_terminate:
             call()
 
     def kill_tasks(self) -> None:
-        """Kill the processes of the tasks that run, as a driver out of memory would."""
+        """Kill the processes of running tasks, as when a driver is out of memory."""
         for call in self._on_kill:
             call()
 
     def delay_messages(self, seconds: float) -> None:
-        """The API knows what tasks write into volumes only so long after the last of them ended."""
+        """Show files that tasks write to volumes only this long after the last task ended."""
         self.message_delay = seconds
 
     def on_kill(self, call: Callable[[], None]) -> None:
-        """What ``kill_tasks`` does."""
+        """Set the action of ``kill_tasks``."""
         self._on_kill.append(call)
 
     def on_terminate(self, call: Callable[[], None]) -> None:
-        """What ``terminate_cluster`` does."""
+        """Set the action of ``terminate_cluster``."""
         self._on_terminate.append(call)
 
     def of_request(self) -> Answer | None:
-        """What a request meets instead of its answer.
+        """The fault for a request, returned instead of its answer.
 
         Raises:
-            Dropped: its connection is to be closed.
+            Dropped: the connection must be closed.
         """
         if self._offline:
             raise Dropped
@@ -106,10 +106,10 @@ class Faults:
         return answer
 
     def after_submit(self) -> None:
-        """What the answer of a submit meets.
+        """The fault for the answer of a submission.
 
         Raises:
-            Dropped: its connection is to be closed.
+            Dropped: the connection must be closed.
         """
         with self.changed:
             if not self._submits_to_lose:
@@ -118,7 +118,7 @@ class Faults:
         raise Dropped
 
     def hides(self, last_end: float | None) -> bool:
-        """Whether what tasks wrote is not known yet; ``last_end`` is None while one runs."""
+        """Whether the tasks' files are still hidden; ``last_end`` is None while a task runs."""
         if not self.message_delay:
             return False
         return last_end is None or time.monotonic() < last_end + self.message_delay

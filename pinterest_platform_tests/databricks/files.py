@@ -18,15 +18,15 @@ from pinterest_platform_tests.databricks.api import (
 
 _FILES = "/api/2.0/fs/files"
 _DIRECTORIES = "/api/2.0/fs/directories"
-# As many as the API lists at once.
+# The API's page size.
 _PAGE = 1000
 _DONE = Answer(204)
 
 
 class Files:
-    """Below ``volumes``, which stands for /Volumes; volumes are those that Unity Catalog made.
+    """Files below ``volumes``, which stands for /Volumes; Unity Catalog creates the volumes.
 
-    ``hidden`` says whether what others wrote there is not known to the API yet.
+    ``hidden`` returns whether files of tasks are still invisible to the API.
     """
 
     def __init__(self, volumes: Path, hidden: Callable[[], bool]) -> None:
@@ -36,7 +36,7 @@ class Files:
 
     @property
     def routes(self) -> list[Route]:
-        """What this part answers."""
+        """The routes of this API."""
         files, directories = f"{_FILES}/Volumes/", f"{_DIRECTORIES}/Volumes/"
         return [
             ("PUT", files, self._upload),
@@ -55,7 +55,7 @@ class Files:
             raise ApiError(409, "ALREADY_EXISTS", f"{_named(request, _FILES)} already exists.")
         path.parent.mkdir(parents=True, exist_ok=True)
         self._uploaded.add(path)
-        # Others see the whole file or none, as in an object store.
+        # Atomic, as in an object store.
         part = self._volumes / f".{uuid.uuid4()}"
         part.write_bytes(request.body)
         part.replace(path)
@@ -100,7 +100,7 @@ class Files:
         if self._content(path):
             named = _named(request, _DIRECTORIES)
             raise ApiError(400, "FILES_API_DIRECTORY_IS_NOT_EMPTY", f"{named} is not empty.")
-        # What is still hidden in it never comes.
+        # Hidden files in it never appear.
         shutil.rmtree(path)
         return _DONE
 

@@ -1,4 +1,4 @@
-"""The Jobs API: runs that were submitted, and their states."""
+"""The Jobs API: submitted runs and their states."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from pinterest_platform_tests.databricks.tasks import Ended, Task, TaskRunner
 _API = "/api/2.2/jobs/runs"
 _CANCELLED = Ended("TERMINATED", "CANCELED", "Run cancelled.", "Run cancelled.")
 
-# Killed processes are gone within milliseconds; an installation that is cut off takes seconds.
+# Killed processes are gone within milliseconds; interrupted installations take seconds.
 _CLOSE_SECONDS = 60
 
 
@@ -24,13 +24,13 @@ class Run:
     def __init__(self, run_id: int, payload: dict[str, Any], folder: Path) -> None:
         folder.mkdir(parents=True)
         self.run_id = run_id
-        # The task has an id of its own.
+        # The task has its own id.
         self.task_run_id = run_id + 1
         self.payload = payload
         self.task = Task(payload, folder)
         self.life_cycle = "PENDING"
         self.end: Ended | None = None
-        # Why it was stopped from outside, if it was.
+        # Why it was stopped from outside; empty if it was not.
         self.stopped: Ended | None = None
         self.started_at = time.time()
         self.ended_at = 0.0
@@ -55,7 +55,7 @@ class Runs:
 
     @property
     def routes(self) -> list[Route]:
-        """What this part answers."""
+        """The routes of this API."""
         return [
             ("POST", f"{_API}/submit", self._submit),
             ("GET", f"{_API}/get", self._get),
@@ -64,7 +64,7 @@ class Runs:
         ]
 
     def last_end(self) -> float | None:
-        """When the last run ended, on the monotonic clock; None while there is one that did not."""
+        """The end of the last run, on the monotonic clock; None while a run is active."""
         with self._changed:
             return None if any(run.end is None for run in self._runs.values()) else self._last_end
 
@@ -76,7 +76,7 @@ class Runs:
         assert reached, f"run {run_id} is {run.life_cycle} after {seconds} s, not {life_cycle}"
 
     def wait_for_submission(self, number: int, seconds: float) -> int:
-        """Wait for the run before which ``number`` others were submitted; its id."""
+        """Wait for the run after ``number`` other submissions; returns its id."""
         with self._changed:
             submitted = self._changed.wait_for(lambda: len(self._runs) > number, seconds)
         assert submitted, f"only {len(self._runs)} runs were submitted within {seconds} s"

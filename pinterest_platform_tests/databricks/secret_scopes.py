@@ -1,4 +1,4 @@
-"""The Secrets API, to read; and the references to secrets in a cluster's environment."""
+"""The Secrets API, read-only, and references to secrets in a cluster's environment."""
 
 import base64
 import re
@@ -9,24 +9,24 @@ _REFERENCE = re.compile(r"\{\{secrets/([^/]+)/([^}]+)\}\}")
 
 
 class SecretScopes:
-    """Scopes with their keys and values, which a test fills."""
+    """Scopes with keys and values, filled by tests."""
 
     def __init__(self) -> None:
         self.values: dict[str, dict[str, str]] = {}
 
     @property
     def routes(self) -> list[Route]:
-        """What this part answers."""
+        """The routes of this API."""
         return [
             ("GET", "/api/2.0/secrets/get", self._get),
             ("GET", "/api/2.0/secrets/scopes/list", self._list),
         ]
 
     def of_environment(self, variables: dict[str, str]) -> dict[str, str]:
-        """Environment variables with the secrets that they refer to.
+        """Environment variables with their references to secrets resolved.
 
         Raises:
-            ApiError: there is no such secret.
+            ApiError: a secret does not exist.
         """
         return {
             name: self._secret(*reference.groups())

@@ -1,4 +1,4 @@
-"""The HTTP side of the workspace: who may ask, which part answers, and the faults in between."""
+"""The HTTP side of the workspace: authentication, routing, and faults."""
 
 import json
 from collections.abc import Callable
@@ -26,10 +26,10 @@ class ApiServer(ThreadingHTTPServer):
         self.unknown: list[tuple[str, str]] = []
 
     def answer(self, request: Request, authorization: str | None) -> Answer:
-        """What to answer.
+        """The answer to a request.
 
         Raises:
-            Dropped: nothing.
+            Dropped: close the connection without one.
         """
         self.requests.append((request.method, request.path))
         if instead := self.faults.of_request():
@@ -57,9 +57,9 @@ class ApiServer(ThreadingHTTPServer):
 
 class _Connection(BaseHTTPRequestHandler):
     server: ApiServer
-    # Clients keep their connections, as with the real one.
+    # Keep connections open, as Databricks does.
     protocol_version = "HTTP/1.1"
-    # Headers and body go out in two writes, which would else wait for each other for 40 ms.
+    # Headers and body are two writes: with Nagle's algorithm the second would wait 40 ms.
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
@@ -79,7 +79,7 @@ class _Connection(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: a test prints what it needs."""
+        """Log nothing."""
 
     def _answer(self) -> None:
         try:

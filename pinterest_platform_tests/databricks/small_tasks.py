@@ -1,4 +1,4 @@
-"""Tasks that the tests of the local workspace run there: this file is their wheel's only module."""
+"""Tasks for the tests of the local workspace: the only module of their wheel."""
 
 import importlib.util
 import json
@@ -17,7 +17,7 @@ _DATA = "day date, ind int, names array<string>"
 
 
 class Regions(DataSource):
-    """What the cluster takes for its region; it must import this to read it."""
+    """A data source that returns the cluster's region; the cluster must import this module."""
 
     @classmethod
     @override
@@ -40,13 +40,13 @@ class _Reader(DataSourceReader):
 
 
 def make_table() -> None:
-    """Add a row, ind = the parameter, to a table that is made when missing; print what is in it."""
+    """Add a row with ind = the parameter to a table, created if missing; print its rows."""
     spark = SparkSession.builder.getOrCreate()
     print("there" if spark.catalog.tableExists("main.raw.pin") else "new", end=" ")
     spark.sql("CREATE SCHEMA IF NOT EXISTS `main`.`raw`").collect()
     empty = spark.createDataFrame([], _DATA)
     empty.write.format("delta").partitionBy("day").mode("ignore").saveAsTable("main.raw.pin")
-    # By position, as it is on Databricks.
+    # By position, as on Databricks.
     spark.sql(
         f"INSERT INTO main.raw.pin SELECT DATE'2026-01-01', {int(sys.argv[1])}, array('a')"
     ).collect()
@@ -54,14 +54,14 @@ def make_table() -> None:
 
 
 def read_source() -> None:
-    """Print what a Python data source gives."""
+    """Print the rows of a Python data source."""
     spark = SparkSession.builder.getOrCreate()
     spark.dataSource.register(Regions)
     print([row.region for row in spark.read.format("regions").load().collect()])
 
 
 def make_schema() -> None:
-    """Make a schema: the parameter."""
+    """Create the schema that the parameter names."""
     SparkSession.builder.getOrCreate().sql(f"CREATE SCHEMA {sys.argv[1]}").collect()
 
 
@@ -71,7 +71,7 @@ def fail() -> None:
 
 
 def wait() -> None:
-    """Never end."""
+    """Wait for ever."""
     threading.Event().wait()
 
 
@@ -83,13 +83,13 @@ def tell() -> None:
 
 
 def secret() -> None:
-    """Print a secret, of the scope and key that the parameters name."""
-    # The import asks for credentials, which the cluster, where this module is imported too, lacks.
+    """Print the secret of a scope and key, given as parameters."""
+    # The import needs credentials, and the cluster, which imports this module too, has none.
     from databricks.sdk.runtime import dbutils  # noqa: PLC0415
 
     print(dbutils.secrets.get(sys.argv[1], sys.argv[2]))
 
 
 def write() -> None:
-    """Write the second parameter into the file of the first."""
+    """Write the second parameter to the file named by the first."""
     Path(sys.argv[1]).write_text(sys.argv[2])

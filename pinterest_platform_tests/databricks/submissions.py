@@ -1,7 +1,7 @@
-"""What may be submitted: payloads of ``jobs/runs/submit``, checked as strictly as is safe.
+"""Validates payloads of ``jobs/runs/submit``, as strictly as possible.
 
-The fields are those of the real SDK; what the local workspace does not do is refused, too, so that
-no test passes because something was ignored.
+The allowed fields are those of the real SDK. Features that the local workspace does not support are
+refused, so that no test passes because the workspace ignores a field.
 """
 
 import re

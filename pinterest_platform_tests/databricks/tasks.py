@@ -1,4 +1,4 @@
-"""How a task runs: a process in the environment of its libraries, beside a cluster."""
+"""Runs tasks: a process each, in the environment of its libraries, beside a cluster."""
 
 import json
 import os
@@ -20,13 +20,13 @@ from pinterest_platform_tests.databricks.secret_scopes import SecretScopes
 
 _RUN_TASK = Path(__file__).parent / "on_cluster" / "run_task.py"
 
-# What a task has of the variables of this process: no settings, no credentials, no Python path.
+# The variables that a task inherits: no settings, no credentials, no Python path.
 _KEPT = ("PATH", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a task ended: the state of its run, and what get-output says."""
+    """How a task ended: the state of its run, and the answer of get-output."""
 
     life_cycle: str
     result: str
@@ -52,18 +52,18 @@ class Task:
 
     @property
     def on_existing_cluster(self) -> bool:
-        """Whether the existing cluster runs it."""
+        """Whether it runs on the existing cluster."""
         return "existing_cluster_id" in self.payload
 
     @property
     def new_cluster(self) -> dict[str, Any] | None:
-        """The description of its own cluster, if it has one."""
+        """The specification of its own cluster, if any."""
         cluster: dict[str, Any] | None = self.payload.get("new_cluster")
         return cluster
 
     @property
     def libraries(self) -> list[str]:
-        """The wheels and requirements that it names."""
+        """Its wheels and requirements."""
         if "environment_key" in self.payload:
             spec = self.environments[self.payload["environment_key"]].get("spec", {})
             return list(spec.get("dependencies", []))
@@ -86,19 +86,19 @@ class Task:
             )
 
     def stop(self) -> None:
-        """Kill its process, now or as soon as it would start."""
+        """Kill its process, or prevent its start."""
         with self._lock:
             self._stopped = True
             self.kill()
 
     def kill(self) -> None:
-        """Kill its process, if it runs, with all that it started."""
+        """Kill its process and the children, if it runs."""
         if self.process is not None and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class TaskRunner:
-    """Runs tasks; ``variables`` are those of each, which a test sets."""
+    """Runs tasks with ``variables``, which tests set."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class TaskRunner:
         self._secrets = secrets
 
     def run(self, task: Task, started: Callable[[], None]) -> Ended:
-        """Run a task to its end; ``started`` is called when its process has started."""
+        """Run a task to its end; calls ``started`` once its process has started."""
         try:
             python = self._environments.python([self._local(name) for name in task.libraries])
             variables = self._variables(task)
@@ -133,7 +133,7 @@ class TaskRunner:
         except (ClusterError, ApiError) as error:
             return _broken(str(error))
         except Exception as error:
-            # A mistake in this workspace must not look like a run that never ends.
+            # A bug in this workspace must end the run, not hang it.
             return _broken(f"The local workspace failed: {error!r}")
 
     def _variables(self, task: Task) -> dict[str, str]:
@@ -156,7 +156,7 @@ class TaskRunner:
         return order
 
     def _parameter(self, parameter: str) -> str:
-        """A parameter with local paths; those of Pipes are packed."""
+        """A parameter with local paths; Pipes' parameters are decoded and encoded again."""
         try:
             unpacked = decode_param(parameter)
         except (ValueError, zlib.error):

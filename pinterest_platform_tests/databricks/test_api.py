@@ -1,4 +1,4 @@
-"""The other endpoints of the local workspace, and what it refuses."""
+"""The local workspace's other endpoints, and its refusals."""
 
 import io
 from typing import Any
@@ -26,7 +26,7 @@ TASK = {"task_key": "task", "existing_cluster_id": EXISTING_CLUSTER, **WORK}
 CLUSTER = {"spark_version": "17.3.x-scala2.13", "node_type_id": "m5d.large", "num_workers": 1}
 
 
-def test_only_the_token_is_let_in(site: Site) -> None:
+def test_only_the_token_gives_access(site: Site) -> None:
     other = WorkspaceClient(host=site.workspace.host, token="another")
     none = WorkspaceClient(host=site.workspace.host, credentials_strategy=_NoCredentials())
 
@@ -44,7 +44,7 @@ class _NoCredentials(CredentialsStrategy):
         return dict
 
 
-def test_a_file_comes_back_as_it_went(site: Site) -> None:
+def test_a_downloaded_file_equals_the_uploaded_one(site: Site) -> None:
     path = f"{VOLUME}/new folder/ünï.bin"
     site.client.files.upload(path, io.BytesIO(b"\x00\xff"))
     site.client.files.upload(path, io.BytesIO(b"\x00\xfe"), overwrite=True)
@@ -80,7 +80,7 @@ def test_a_directory_is_listed_page_by_page_and_removed_when_empty(site: Site) -
         site.client.files.get_directory_metadata(folder)
 
 
-def test_a_temporary_folder_of_dagster_is_removed_with_all_in_it(site: Site) -> None:
+def test_dagsters_temporary_folder_is_removed_with_its_content(site: Site) -> None:
     with volumes_tempdir(site.client.files, VOLUME) as folder:
         site.client.files.upload(f"{folder}/deep/0.json", io.BytesIO(b"{}"))
         inside = f"{folder}/deep"
@@ -90,12 +90,12 @@ def test_a_temporary_folder_of_dagster_is_removed_with_all_in_it(site: Site) -> 
 
 
 @pytest.mark.parametrize("path", ["/Volumes/main/ops/none/file", "/Volumes/main/none/code/file"])
-def test_there_are_no_files_but_in_volumes(site: Site, path: str) -> None:
+def test_files_exist_only_in_volumes(site: Site, path: str) -> None:
     with pytest.raises(NotFound, match="does not exist"):
         site.client.files.upload(path, io.BytesIO(b""))
 
 
-def test_catalogs_schemas_and_volumes_are_made_once_and_in_order(site: Site) -> None:
+def test_catalogs_schemas_and_volumes_are_created_once_and_in_order(site: Site) -> None:
     api = site.client
 
     with pytest.raises(NotFound, match="Catalog 'lab' does not exist"):
@@ -156,9 +156,7 @@ def test_clusters_and_scopes_are_those_of_the_workspace(site: Site) -> None:
         ({"tasks": [TASK], "idempotency_token": "x" * 65}, "64 characters"),
     ],
 )
-def test_a_payload_with_a_mistake_makes_no_run(
-    site: Site, payload: dict[str, Any], why: str
-) -> None:
+def test_an_invalid_payload_creates_no_run(site: Site, payload: dict[str, Any], why: str) -> None:
     before = len(site.workspace.submitted)
 
     with pytest.raises(BadRequest, match=why):
@@ -167,12 +165,12 @@ def test_a_payload_with_a_mistake_makes_no_run(
     assert len(site.workspace.submitted) == before
 
 
-def test_a_run_that_is_not_there_is_not_found(site: Site) -> None:
+def test_a_missing_run_is_not_found(site: Site) -> None:
     with pytest.raises(NotFound):
         site.client.jobs.get_run(1)
 
 
-def test_an_endpoint_that_is_not_there_is_remembered(site: Site) -> None:
+def test_requests_to_unknown_endpoints_are_recorded(site: Site) -> None:
     before = list(site.workspace.unknown)
 
     with pytest.raises(NotFound):

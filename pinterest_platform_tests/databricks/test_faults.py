@@ -1,4 +1,4 @@
-"""The faults of the local workspace are what clients of a real one meet."""
+"""The faults of the local workspace, as clients of a real one see them."""
 
 import io
 import os
@@ -17,14 +17,14 @@ from pinterest_platform_tests.databricks.conftest import (
 )
 from pinterest_platform_tests.process_tree import below, is_alive
 
-# A late file is late by this much; whatever reads it meanwhile takes milliseconds.
+# The delay of a late file; reading it takes milliseconds.
 LATE_SECONDS = 1.0
 DEADLINE_SECONDS = 30
 
 SUBMIT = ("POST", "/api/2.2/jobs/runs/submit")
 
 
-def asked(site: Site) -> int:
+def status(site: Site) -> int:
     """The status of an answer."""
     authorization = {"Authorization": f"Bearer {site.workspace.token}"}
     url = f"{site.workspace.host}/api/2.1/unity-catalog/catalogs/main"
@@ -37,19 +37,19 @@ def task_processes(site: Site) -> list[int]:
     return [pid for pid, text in commands.items() if "run_task.py" in text and mine in text]
 
 
-def test_requests_are_throttled_refused_and_dropped_as_often_as_asked_for(site: Site) -> None:
+def test_the_requested_number_of_requests_is_throttled_refused_or_dropped(site: Site) -> None:
     site.workspace.faults.throttle(2)
     site.workspace.faults.unavailable(1)
     site.workspace.faults.drop(1)
 
-    assert [asked(site) for _ in range(3)] == [429, 429, 503]
+    assert [status(site) for _ in range(3)] == [429, 429, 503]
     with pytest.raises(requests.ConnectionError):
-        asked(site)
-    assert asked(site) == 200
+        status(site)
+    assert status(site) == 200
 
 
 @pytest.mark.parametrize("fault", ["throttle", "unavailable", "drop"])
-def test_the_real_client_tries_again(site: Site, fault: str) -> None:
+def test_the_real_client_retries(site: Site, fault: str) -> None:
     getattr(site.workspace.faults, fault)(1)
     before = len(site.workspace.requests)
 
@@ -61,32 +61,32 @@ def test_offline_lasts_until_online(site: Site) -> None:
     site.workspace.faults.offline()
     for _ in range(2):
         with pytest.raises(requests.ConnectionError):
-            asked(site)
+            status(site)
     site.workspace.faults.online()
 
-    assert asked(site) == 200
+    assert status(site) == 200
 
 
-def test_a_submit_whose_answer_is_lost_made_its_run(site: Site) -> None:
+def test_a_submission_with_a_lost_answer_has_created_its_run(site: Site) -> None:
     before = len(site.workspace.submitted)
     site.workspace.faults.lose_answer_of_submit()
 
-    asked_before = site.workspace.requests.count(SUBMIT)
+    submissions_before = site.workspace.requests.count(SUBMIT)
 
     # The client asks again.
     run, _ = site.ended(site.submit("tell", token="lost"))
 
     assert result_of(run) == "SUCCESS"
-    assert site.workspace.requests.count(SUBMIT) == asked_before + 2
+    assert site.workspace.requests.count(SUBMIT) == submissions_before + 2
     assert len(site.workspace.submitted) == before + 1
 
 
-def test_a_run_is_pending_until_it_is_let_go(site: Site) -> None:
+def test_a_held_run_is_pending_until_it_is_released(site: Site) -> None:
     site.run("tell")
     site.workspace.faults.hold_pending()
     run_id = site.submit("tell")
 
-    # The cluster runs by now, and would take the task within a tenth of that.
+    # The cluster is running, and would start the task within a tenth of this time.
     look_until = time.monotonic() + LATE_SECONDS
     while time.monotonic() < look_until:
         assert state_of(site, run_id) == "PENDING"
@@ -129,7 +129,7 @@ def test_a_killed_task_has_failed(site: Site) -> None:
     assert "137 (SIGKILL)" in present(output.error)
 
 
-def test_a_terminated_cluster_ends_its_runs_and_takes_no_more(own_site: Site) -> None:
+def test_a_terminated_cluster_ends_its_runs_and_accepts_no_more(own_site: Site) -> None:
     running = own_site.submit("wait")
     own_site.workspace.wait_for(running, "RUNNING")
 
@@ -144,7 +144,7 @@ def test_a_terminated_cluster_ends_its_runs_and_takes_no_more(own_site: Site) ->
     assert "[7]" in own_site.run("make_table", "7", serverless=True)
 
 
-def test_what_a_task_writes_shows_up_late(site: Site) -> None:
+def test_files_of_a_task_appear_late(site: Site) -> None:
     folder = f"{VOLUME}/late"
     site.client.files.upload(f"{folder}/uploaded", io.BytesIO(b""))
     site.workspace.faults.delay_messages(LATE_SECONDS)

@@ -1,4 +1,4 @@
-"""Runs of the local workspace: what a task finds there, what it leaves, and what is told of it."""
+"""Runs of the local workspace: the tasks' environment, effects and reported results."""
 
 import io
 import json
@@ -38,7 +38,7 @@ def summary(printed: str) -> dict[str, Any]:
     return answer
 
 
-def test_a_table_that_one_cluster_made_is_there_for_the_others_and_for_the_test(
+def test_clusters_and_the_test_share_tables(
     site: Site,
 ) -> None:
     assert site.run("make_table", "1") == "new [1]\n"
@@ -52,7 +52,7 @@ def test_a_table_that_one_cluster_made_is_there_for_the_others_and_for_the_test(
     assert site.client.schemas.get("main.raw").name == "raw"
 
 
-def test_a_schema_is_made_in_a_catalog_that_exists_only(site: Site) -> None:
+def test_a_schema_needs_an_existing_catalog(site: Site) -> None:
     run, output = site.ended(site.submit("make_schema", "nowhere.raw"))
 
     assert result_of(run) == "FAILED"
@@ -66,7 +66,7 @@ def test_the_cluster_can_import_the_wheel_and_has_the_variables_of_the_task(site
     del site.workspace.environment["AWS_REGION"]
 
 
-def test_a_failed_task_shows_its_error_and_where_it_was_raised(site: Site) -> None:
+def test_a_failed_task_reports_its_error_and_traceback(site: Site) -> None:
     run, output = site.ended(site.submit("fail", "really"))
 
     assert result_of(run) == "FAILED"
@@ -75,7 +75,7 @@ def test_a_failed_task_shows_its_error_and_where_it_was_raised(site: Site) -> No
     assert present(run.run_page_url).endswith(f"/run/{run.run_id}")
 
 
-def test_a_wheel_that_is_not_there_is_the_end_of_the_run(site: Site) -> None:
+def test_a_missing_wheel_fails_the_run(site: Site) -> None:
     wheel = Library(whl=f"{VOLUME}/none-1.0-py3-none-any.whl")
 
     run, _ = site.ended(site.submit("tell", libraries=[wheel]), "INTERNAL_ERROR")
@@ -84,7 +84,7 @@ def test_a_wheel_that_is_not_there_is_the_end_of_the_run(site: Site) -> None:
     assert "none-1.0-py3-none-any.whl does not exist" in message_of(run)
 
 
-def test_a_token_makes_one_run_also_when_that_is_over(site: Site) -> None:
+def test_a_token_creates_one_run_even_after_it_has_ended(site: Site) -> None:
     before = len(site.workspace.submitted)
     run_id = site.submit("tell", token="once")
     site.ended(run_id)
@@ -94,7 +94,7 @@ def test_a_token_makes_one_run_also_when_that_is_over(site: Site) -> None:
     assert len(site.workspace.submitted) == before + 2
 
 
-def test_a_task_has_its_own_variables_only(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_has_only_its_own_variables(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PINTEREST_LAKE", "of the test")
     site.workspace.environment["AWS_REGION"] = "eu-west-1"
 
@@ -117,7 +117,7 @@ def test_a_task_reads_a_secret_and_a_new_cluster_refers_to_one(site: Site) -> No
     assert summary(printed(site, referred))["variables"]["AWS_SECRET"] == "hush"
 
 
-def test_a_secret_that_is_not_there_is_an_error(site: Site) -> None:
+def test_a_missing_secret_is_an_error(site: Site) -> None:
     cluster = a_new_cluster(AWS_SECRET="{{secrets/aws/none}}")
 
     run, _ = site.ended(site.submit("tell", new_cluster=cluster), "INTERNAL_ERROR")
@@ -125,7 +125,7 @@ def test_a_secret_that_is_not_there_is_an_error(site: Site) -> None:
     assert "Secret" in message_of(run)
 
 
-def test_volumes_are_where_the_parameters_of_a_task_say(site: Site) -> None:
+def test_parameters_of_a_task_name_volumes_by_local_paths(site: Site) -> None:
     path = f"{VOLUME}/written.txt"
     packed = encode_param({"path": f"{VOLUME}/messages", "include_stdio_in_messages": True})
 
@@ -162,7 +162,7 @@ def test_a_python_file_of_a_volume_runs_with_its_parameters(site: Site) -> None:
     assert present(output.logs).strip() == "['a', 'b']"
 
 
-def test_a_task_that_takes_too_long_is_ended(site: Site) -> None:
+def test_a_task_that_exceeds_its_timeout_is_ended(site: Site) -> None:
     run, _ = site.ended(site.submit("wait", timeout_seconds=1))
 
     assert result_of(run) == "TIMEDOUT"
@@ -179,7 +179,7 @@ def test_all_processes_end_with_the_workspace(tmp_path: Path) -> None:
 
 
 def printed(site: Site, run_id: int) -> str:
-    """What a run's task printed, once it has ended."""
+    """The output of a run's task, once it has ended."""
     return present(site.ended(run_id)[1].logs)
 
 

@@ -1,6 +1,6 @@
-"""Unity Catalog: catalogs, schemas and volumes, and the credentials that it keeps.
+"""Unity Catalog: catalogs, schemas, volumes and service credentials.
 
-Catalogs, schemas and volumes are folders, so tasks can make them, too.
+Catalogs, schemas and volumes are folders, so tasks can create them, too.
 """
 
 import time
@@ -18,7 +18,7 @@ from pinterest_platform_tests.databricks.api import (
 
 _API = "/api/2.1/unity-catalog"
 
-# What AWS gives for an hour.
+# The temporary credentials that AWS issues for an hour.
 _CREDENTIAL_SECONDS = 3600
 
 
@@ -26,7 +26,7 @@ class UnityCatalog:
     """Tables at ``<managed>/<catalog>/<schema>/<table>``, volumes below ``volumes`` likewise.
 
     Attributes:
-        service_credentials: ``access_key_id`` and so on of AWS by the credential's name.
+        service_credentials: AWS's ``access_key_id`` and so on, by the credential's name.
     """
 
     def __init__(self, managed: Path, volumes: Path) -> None:
@@ -37,7 +37,7 @@ class UnityCatalog:
 
     @property
     def routes(self) -> list[Route]:
-        """What this part answers."""
+        """The routes of this API."""
         return [
             ("GET", f"{_API}/catalogs/", self._catalog),
             ("POST", f"{_API}/catalogs", self._make_catalog),

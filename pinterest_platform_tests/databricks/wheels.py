@@ -9,10 +9,10 @@ NAME = "tiny_task"
 
 
 def write_wheel(folder: Path, code: str) -> Path:
-    """A wheel of the module ``tiny_task`` with this code; its functions are its entry points.
+    """Write a wheel with the module ``tiny_task``, whose functions are the entry points.
 
     Args:
-        folder: where to write it.
+        folder: the folder of the wheel.
         code: the module's source.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -25,7 +25,7 @@ def write_wheel(folder: Path, code: str) -> Path:
         f"{information}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{information}/entry_points.txt": f"[console_scripts]\n{scripts}\n",
     }
-    # The build tag makes a wheel with other code another file for uv's cache.
+    # The build tag distinguishes wheels with different code in uv's cache.
     build = int(hashlib.sha256(code.encode()).hexdigest()[:8], 16)
     wheel = folder / f"{NAME}-1.0-{build}-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:

@@ -1,7 +1,7 @@
-"""A local Databricks workspace for tests: the real clients talk to it, and it really runs tasks.
+"""A local Databricks workspace for tests: it serves the real clients, and really runs tasks.
 
-What a test sees of it is here. It cannot show what only a real workspace has: permissions, the
-Databricks Runtime, its Spark, and how long things take.
+This module is its interface for tests. It cannot reproduce a real workspace's permissions, runtime,
+Spark and timing.
 """
 
 import secrets
@@ -29,21 +29,21 @@ class Workspace:
     """A workspace that serves until it is closed.
 
     It has the catalog ``main`` and the cluster ``submissions.EXISTING_CLUSTER``. Concurrent tasks
-    know each other's tables on the shared cluster only; later ones know all.
+    see each other's tables only on the shared cluster; later tasks see all tables.
 
     Attributes:
         host: its URL, for DATABRICKS_HOST.
-        token: the one that it takes, for DATABRICKS_TOKEN.
+        token: the valid token, for DATABRICKS_TOKEN.
         volumes: the folder that stands for /Volumes.
-        tables: where managed tables of ``main`` are, as ``<schema>/<table>``.
-        submitted: the payloads that made a run, as they were sent.
+        tables: the folder of the managed tables of ``main``, as ``<schema>/<table>``.
+        submitted: the accepted payloads, as sent.
         requests: method and path of each request.
-        unknown: those of them for which there is no endpoint here.
-        secrets: keys and values by scope, which a test fills.
-        service_credentials: what Unity Catalog's service credentials of AWS give, by name.
-        environment: variables of each task and cluster, as an instance profile gives; a test
-            fills it.
-        faults: switches for what goes wrong.
+        unknown: the requests without an endpoint here.
+        secrets: keys and values by scope, filled by tests.
+        service_credentials: the values of Unity Catalog's AWS service credentials, by name.
+        environment: variables of each task and cluster, as from an instance profile; filled by
+            tests.
+        faults: switches for faults.
     """
 
     def __init__(self, folder: Path, environments: Environments) -> None:
@@ -81,7 +81,7 @@ class Workspace:
         self._runs.wait_for(run_id, life_cycle, DEADLINE_SECONDS)
 
     def wait_for_run(self, number: int, life_cycle: str) -> int:
-        """Wait until the run before which ``number`` others were submitted is in a state; its id.
+        """Wait until the run after ``number`` other submissions is in a state; returns its id.
 
         >>> before = len(workspace.submitted)
         >>> ...  # something that submits
@@ -92,7 +92,7 @@ class Workspace:
         return run_id
 
     def close(self) -> None:
-        """End the server and all that runs."""
+        """End the server and all processes."""
         try:
             self._runs.close()
         finally:
@@ -104,12 +104,12 @@ class Workspace:
 
 @contextmanager
 def running_workspace(folder: Path, environments: Path | None = None) -> Iterator[Workspace]:
-    """A workspace in a folder; all that it started ends with the block.
+    """A workspace in a folder; its processes end with the block.
 
     Args:
         folder: a folder of its own, such as ``tmp_path``.
-        environments: where Python environments are kept; as a rule beside ``folder``, where
-            pytest's next test finds them again.
+        environments: the folder of Python environments; by default next to ``folder``, where
+            the next test finds them again.
     """
     kept = environments or folder.parent / "databricks-environments"
     workspace = Workspace(folder / "databricks", Environments(kept))

@@ -1,4 +1,4 @@
-"""When posts and the outputs are made without being asked for, tick by tick, on recorded events."""
+"""The automation condition of posts and the outputs, tick by tick, on recorded events."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
@@ -18,7 +18,7 @@ DAY = "2026-03-04"
 
 
 class Instance:
-    """What happened in an instance, and what the condition makes of it."""
+    """Records events in an instance, and evaluates the condition."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self.instance = instance
@@ -27,7 +27,7 @@ class Instance:
         self.tick()
 
     def made(self, keys: Sequence[dg.AssetKey], *days: str) -> None:
-        """Some assets were made, those of cleaned for days."""
+        """Record materialisations of assets, of cleaned ones for days."""
         for key in keys:
             for day in days or [DAY]:
                 partition = None if key.path[0] == "analytics" else day
@@ -36,7 +36,7 @@ class Instance:
                 )
 
     def tick(self) -> set[dg.AssetKey]:
-        """The assets that the next evaluation asks for."""
+        """The assets that the next evaluation requests."""
         self.result = dg.evaluate_automation_conditions(
             self.definitions,
             self.instance,
@@ -48,7 +48,7 @@ class Instance:
 
 @pytest.fixture
 def instance() -> Iterator[Instance]:
-    """All tables were made for a day, and the condition has seen it."""
+    """An instance with materialisations of all tables for a day, after one evaluation."""
     with dg.DagsterInstance.ephemeral() as empty:
         instance = Instance(empty)
         instance.made([*CLEANED, POSTS, *ELEVEN])
@@ -56,16 +56,16 @@ def instance() -> Iterator[Instance]:
         yield instance
 
 
-def test_a_run_that_made_all_of_it_is_not_repeated(instance: Instance) -> None:
+def test_a_run_that_materialised_everything_is_not_repeated(instance: Instance) -> None:
     instance.made([*CLEANED, POSTS, *ELEVEN])
     assert instance.tick() == set()
 
 
 @pytest.mark.parametrize("day", ["2026-01-01", DAY])
-def test_a_cleaned_table_of_any_day_brings_all_of_them_up_to_date_once(
+def test_a_cleaned_table_of_any_day_updates_all_analytics_once(
     instance: Instance, day: str
 ) -> None:
-    """Though most days were never made."""
+    """Even though most days were never materialised."""
     instance.made([PINS], day)
     assert instance.tick() == {POSTS, *ELEVEN}
     assert instance.tick() == set()
@@ -73,37 +73,39 @@ def test_a_cleaned_table_of_any_day_brings_all_of_them_up_to_date_once(
     assert instance.tick() == set()
 
 
-def test_quarantined_rows_are_in_no_analytic_table(instance: Instance) -> None:
+def test_quarantined_rows_update_no_analytic_table(instance: Instance) -> None:
     instance.made([asset_key("cleaned.quarantine")])
     assert instance.tick() == set()
 
 
-def test_posts_made_by_hand_bring_the_outputs_up_to_date(instance: Instance) -> None:
+def test_posts_materialised_manually_update_the_outputs(instance: Instance) -> None:
     instance.made([POSTS])
     assert instance.tick() == set(ELEVEN)
 
 
-def test_an_output_made_by_hand_brings_along_what_is_made_from_it(instance: Instance) -> None:
+def test_an_output_materialised_manually_updates_the_outputs_downstream(instance: Instance) -> None:
     instance.made([asset_key("analytics.users_joined_by_year")])
     assert instance.tick() == set()
     instance.made([asset_key("analytics.category_counts_by_year")])
     assert instance.tick() == {asset_key("analytics.top_category_by_year")}
 
 
-def test_cleaned_after_the_analytics_within_one_tick_is_noticed(instance: Instance) -> None:
+def test_a_cleaned_table_newer_than_the_analytics_within_one_tick_is_detected(
+    instance: Instance,
+) -> None:
     instance.made([*CLEANED, POSTS, *ELEVEN])
     instance.made([PINS])
     assert instance.tick() == {POSTS, *ELEVEN}
 
 
-def test_a_year_made_within_one_tick_is_not_repeated(instance: Instance) -> None:
+def test_a_year_materialised_within_one_tick_is_not_repeated(instance: Instance) -> None:
     days = [str(date(2026, 1, 1) + timedelta(days=past)) for past in range(200)]
     instance.made([PINS], *days)
     instance.made([POSTS, *ELEVEN])
     assert instance.tick() == set()
 
 
-def test_what_was_out_of_date_before_the_first_tick_is_noticed() -> None:
+def test_analytics_outdated_before_the_first_tick_are_detected() -> None:
     with dg.DagsterInstance.ephemeral() as empty:
         instance = Instance.__new__(Instance)
         instance.instance, instance.definitions, instance.result = empty, defs(), None
@@ -114,7 +116,7 @@ def test_what_was_out_of_date_before_the_first_tick_is_noticed() -> None:
 
 
 def planned(instance: Instance, keys: Sequence[dg.AssetKey]) -> dg.DagsterRun:
-    """A run about to make some assets, and started."""
+    """A started run that plans to materialise some assets."""
     job = instance.definitions.resolve_job_def("arrivals_to_analytics")
     return instance.instance.create_run_for_job(
         job.get_subset(asset_selection=set(keys)),
@@ -124,8 +126,8 @@ def planned(instance: Instance, keys: Sequence[dg.AssetKey]) -> dg.DagsterRun:
     )
 
 
-def test_a_run_at_work_is_waited_for_and_made_up_for_when_it_fails(instance: Instance) -> None:
-    """It failed between the cleaned tables and the analytics."""
+def test_the_condition_waits_for_a_run_and_repeats_it_after_a_failure(instance: Instance) -> None:
+    """It fails between the cleaned tables and the analytics."""
     run = planned(instance, [*CLEANED, POSTS, *ELEVEN])
     instance.made(CLEANED)
     assert instance.tick() == set()
@@ -135,7 +137,7 @@ def test_a_run_at_work_is_waited_for_and_made_up_for_when_it_fails(instance: Ins
     assert instance.tick() == set()
 
 
-def test_days_of_a_cleaned_table_in_the_making_are_waited_for(instance: Instance) -> None:
+def test_the_condition_waits_for_days_of_a_cleaned_table_in_progress(instance: Instance) -> None:
     instance.made([PINS])
     run = planned(instance, [PINS])
     assert instance.tick() == set()

@@ -1,4 +1,4 @@
-"""What the sensors make of a run that something else started."""
+"""The sensors after runs that they did not start."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -41,7 +41,7 @@ def reason(result: dg.SensorResult) -> str:
     return str(result.skip_reason.skip_message)
 
 
-def test_what_a_run_has_carried_on_already_is_not_asked_for_again(
+def test_arrivals_that_a_run_has_processed_are_not_requested_again(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     landing = Path(load().landing)
@@ -69,7 +69,7 @@ def test_what_a_run_has_carried_on_already_is_not_asked_for_again(
         assert [days(tick()) for tick in ticks.values()] == [str(TODAY)] * 2
 
 
-def test_what_a_run_brought_into_the_raw_tables_only_is_asked_for(
+def test_arrivals_that_are_only_in_the_raw_tables_are_requested(
     instance: dg.DagsterInstance,
 ) -> None:
     land_posts(Path(load().landing), range(5), arrived_at=NOW)
@@ -77,7 +77,7 @@ def test_what_a_run_brought_into_the_raw_tables_only_is_asked_for(
     assert days(Ticks(landing_arrivals, instance)()) == str(TODAY)
 
 
-def test_a_topic_that_starts_over_after_a_run_is_asked_for(instance: dg.DagsterInstance) -> None:
+def test_a_topic_recreated_after_a_run_is_requested(instance: dg.DagsterInstance) -> None:
     landing = Path(load().landing)
     land_posts(landing, range(5), arrived_at=NOW)
     land_posts(landing, range(5, 9), offset=5, arrived_at=NOW)
@@ -89,7 +89,7 @@ def test_a_topic_that_starts_over_after_a_run_is_asked_for(instance: dg.DagsterI
     assert days(Ticks(landing_arrivals, instance)()) == str(now.date())
 
 
-def test_what_expired_before_it_was_read_fails_the_command_but_not_what_lies_below(
+def test_records_that_expired_unread_fail_the_command_but_not_the_tables_downstream(
     instance: dg.DagsterInstance, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with turned_kinesis() as (kinesis, environment):
@@ -104,7 +104,7 @@ def test_what_expired_before_it_was_read_fails_the_command_but_not_what_lies_bel
         tables = runs.selected("group:raw,group:cleaned")
         result = runs.run(instance, tables, [now.date()], lambda _: None)
     assert not result.success
-    (told,) = result.failures
-    assert told.startswith("raw/pin_stream:nothing_expired: Records that arrived from ")
+    (failure,) = result.failures
+    assert failure.startswith("raw/pin_stream:nothing_expired: Records that arrived from ")
     pins = DeltaTable(f"{load().lake}/cleaned/pins").to_pyarrow_table()
     assert 2 in pins["ind"].to_pylist()

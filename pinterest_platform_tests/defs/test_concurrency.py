@@ -1,4 +1,4 @@
-"""Runs at once: no table is written by two of them, and a killed one is in nobody's way."""
+"""Concurrent runs: only one writes a table at a time, and a killed run blocks no other."""
 
 import os
 import signal
@@ -27,14 +27,14 @@ CHECKED = dg.DagsterEventType.ASSET_CHECK_EVALUATION
 
 @pytest.fixture
 def pinterest(tmp_path: Path) -> Pinterest:
-    """Four hundred posts of today, nothing made from them."""
+    """A home where four hundred posts of today have landed."""
     home = tmp_path / "home"
     land_posts(home / "landing", range(400), arrived_at=NOW)
     return Pinterest(home)
 
 
 def spans(instance: dg.DagsterInstance) -> dict[str, list[tuple[float, float]]]:
-    """When each step was at work on its tables, in all runs, in order."""
+    """The periods in which each step worked on its tables, in all runs, in order."""
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for run in instance.get_runs():
         times: dict[str, list[float]] = defaultdict(list)
@@ -51,8 +51,8 @@ def spans(instance: dg.DagsterInstance) -> dict[str, list[tuple[float, float]]]:
     return {step: sorted(times) for step, times in found.items()}
 
 
-def test_two_runs_of_a_day_at_once_take_turns(pinterest: Pinterest) -> None:
-    # So that the two do not meet while the instance is made.
+def test_two_concurrent_runs_of_a_day_take_turns(pinterest: Pinterest) -> None:
+    # The first run must not be creating the instance when the second starts.
     assert pinterest("run", "--day", TODAY, "--select", "raw/pin").returncode == 0
     land_posts(pinterest.home / "landing", range(400, 800), offset=400, arrived_at=NOW)
     processes = [pinterest.start("run", "--day", TODAY) for _ in range(2)]
@@ -76,13 +76,13 @@ def test_two_runs_of_a_day_at_once_take_turns(pinterest: Pinterest) -> None:
 
 @contextmanager
 def at_work(pinterest: Pinterest, step: str) -> Iterator[None]:
-    """Another run is at work on the tables of a step."""
+    """Another run that works on the tables of a step."""
     with FileLock(pinterest.home / "dagster" / "storage" / f"{step}.lock"):
         yield
 
 
 def until_it_waits(process: "subprocess.Popen[str]", pinterest: Pinterest) -> None:
-    """Wait until the last run says in its log that it waits for another."""
+    """Wait until the last run logs that it waits for another."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     with dg.DagsterInstance.from_config(str(pinterest.home / "dagster")) as instance:
         while True:
@@ -95,10 +95,10 @@ def until_it_waits(process: "subprocess.Popen[str]", pinterest: Pinterest) -> No
             time.sleep(0.1)
 
 
-def test_a_run_that_waits_can_be_interrupted(pinterest: Pinterest) -> None:
+def test_a_waiting_run_can_be_interrupted(pinterest: Pinterest) -> None:
     assert pinterest("run", "--day", TODAY, "--select", "raw/pin").returncode == 0
     with at_work(pinterest, "raw_batch"):
-        # With nothing else to do meanwhile.
+        # It has no other step to run meanwhile.
         waiting = pinterest.start("run", "--day", TODAY, "--select", "raw/geo")
         until_it_waits(waiting, pinterest)
         waiting.send_signal(signal.SIGINT)
@@ -109,7 +109,7 @@ def test_a_run_that_waits_can_be_interrupted(pinterest: Pinterest) -> None:
     )
 
 
-def test_a_run_that_waits_goes_on_when_the_other_ends(pinterest: Pinterest) -> None:
+def test_a_waiting_run_continues_when_the_other_ends(pinterest: Pinterest) -> None:
     assert pinterest("run", "--day", TODAY, "--select", "raw/pin").returncode == 0
     with at_work(pinterest, "raw_batch"):
         waiting = pinterest.start("run", "--day", TODAY)
@@ -119,7 +119,7 @@ def test_a_run_that_waits_goes_on_when_the_other_ends(pinterest: Pinterest) -> N
 
 
 def killed_at_work(pinterest: Pinterest) -> None:
-    """A run is killed in the middle of a step."""
+    """A run that was killed during a step."""
     process = pinterest.start("run", "--day", TODAY)
     assert process.stdout
     for line in process.stdout:
@@ -135,10 +135,10 @@ def test_a_killed_run_does_not_block_the_next(pinterest: Pinterest) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def test_a_run_that_waits_goes_on_when_the_one_it_waits_for_is_killed(
+def test_a_waiting_run_continues_when_the_other_is_killed(
     pinterest: Pinterest,
 ) -> None:
-    """The first is stopped in the middle of a step, so that the second has to wait for it."""
+    """The first run is suspended during a step, so that the second must wait for it."""
     assert pinterest("run", "--day", TODAY, "--select", "raw/pin").returncode == 0
     for ind in range(1500):
         land(pinterest.home / "landing", "pinterest.geo", 400 + ind, [pin(ind)], arrived_at=NOW)

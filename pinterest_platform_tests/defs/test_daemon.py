@@ -1,4 +1,4 @@
-"""What happens by itself in `make ui`: a real daemon, with its own code server and runs."""
+"""The automation of `make ui`: a real daemon, with its own code server and runs."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ ALL = [dg.AssetKey(name.split(".")) for name in TABLES]
 
 @pytest.fixture(scope="module")
 def pinterest(tmp_path_factory: pytest.TempPathFactory) -> Pinterest:
-    """Fifty posts of today, and nothing made from them."""
+    """A home where fifty posts of today have landed."""
     home = tmp_path_factory.mktemp("daemon") / "home"
     land_posts(home / "landing", range(50), arrived_at=NOW)
     return Pinterest(home)
@@ -37,20 +37,20 @@ def pinterest(tmp_path_factory: pytest.TempPathFactory) -> Pinterest:
 
 @pytest.fixture(scope="module")
 def daemon(pinterest: Pinterest) -> Iterator[Daemon]:
-    """A daemon that has carried the fifty posts on and has nothing left to do."""
+    """A daemon that has processed the fifty posts and is idle."""
     with running_daemon(pinterest) as daemon:
         daemon.until(daemon.finished_runs, "the run of what has landed")
         yield daemon
 
 
 def runs_of(daemon: Daemon, since: datetime, **tags: str) -> list[dg.DagsterRun]:
-    """The runs with some tags that were asked for since a moment, oldest first."""
+    """The runs with some tags that were requested since a time, oldest first."""
     marked = {f"dagster/{name}": value for name, value in tags.items()}
     records = daemon.instance.get_run_records(dg.RunsFilter(tags=marked, created_after=since))
     return [record.dagster_run for record in reversed(records)]
 
 
-def until_looked_again(daemon: Daemon, sensor: str) -> None:
+def until_next_tick(daemon: Daemon, sensor: str) -> None:
     """Wait for a tick of the sensor that begins now or later."""
     now = time.time()
     daemon.until(
@@ -58,12 +58,12 @@ def until_looked_again(daemon: Daemon, sensor: str) -> None:
     )
 
 
-def test_what_lands_is_carried_to_the_analytics_once(pinterest: Pinterest, daemon: Daemon) -> None:
+def test_landed_posts_reach_the_analytics_once(pinterest: Pinterest, daemon: Daemon) -> None:
     began = datetime.now(UTC)
     land_posts(pinterest.home / "landing", range(50, 80), offset=50, arrived_at=began)
     daemon.until(lambda: runs_of(daemon, began), "a run")
     daemon.until(daemon.finished_runs, "its end")
-    until_looked_again(daemon, "landing_arrivals")
+    until_next_tick(daemon, "landing_arrivals")
     (run,) = runs_of(daemon, began)
     assert run.status == dg.DagsterRunStatus.SUCCESS
     assert (run.tags["dagster/sensor_name"], run.tags["dagster/partition"]) == (
@@ -75,10 +75,10 @@ def test_what_lands_is_carried_to_the_analytics_once(pinterest: Pinterest, daemo
     assert len(observed) == 2
 
 
-def test_cleaned_made_by_hand_brings_the_analytics_up_to_date(
+def test_a_cleaned_table_materialised_manually_updates_the_analytics(
     pinterest: Pinterest, daemon: Daemon
 ) -> None:
-    """Of a day long gone, while most days were never made."""
+    """Of a day long ago, while most days were never materialised."""
     day = str(TODAY - timedelta(days=40))
     posts = len(daemon.materialisations("analytics/posts"))
     began = datetime.now(UTC)
@@ -93,7 +93,7 @@ def test_cleaned_made_by_hand_brings_the_analytics_up_to_date(
         for name, table in TABLES.items()
         if table.schema == "analytics"
     }
-    # The checks came along.
+    # The checks ran as well.
     check = dg.AssetCheckKey(dg.AssetKey(["analytics", "posts"]), "not_empty")
     (last,) = daemon.instance.event_log_storage.get_asset_check_execution_history(check, 1)
     assert last.run_id == automatic.run_id
@@ -101,7 +101,7 @@ def test_cleaned_made_by_hand_brings_the_analytics_up_to_date(
 
 @pytest.fixture(scope="module")
 def backfill(daemon: Daemon) -> tuple[str, datetime]:
-    """What the UI does when all assets are selected and materialised for thirty days."""
+    """Request a backfill of all assets for thirty days, as the UI does."""
     began = datetime.now(UTC)
     daemon.instance.add_backfill(
         PartitionBackfill.from_asset_partitions(
@@ -122,7 +122,7 @@ def backfill(daemon: Daemon) -> tuple[str, datetime]:
 
 
 @pytest.mark.usefixtures("backfill")
-def test_a_run_whose_process_is_killed_is_tried_again(pinterest: Pinterest, daemon: Daemon) -> None:
+def test_a_run_with_a_killed_process_is_retried(pinterest: Pinterest, daemon: Daemon) -> None:
     began = datetime.now(UTC)
     land_posts(pinterest.home / "landing", range(80, 90), offset=80, arrived_at=began)
     today = {"partition": str(began.date())}
@@ -139,7 +139,7 @@ def test_a_run_whose_process_is_killed_is_tried_again(pinterest: Pinterest, daem
 
 
 def process_of(runs: list[dg.DagsterRun], daemon: Daemon) -> int:
-    """The process that works on the steps of one of the runs; 0 as long as there is none."""
+    """The process that executes one of the runs; 0 while there is none."""
     for run in runs:
         logs = daemon.instance.all_logs(run.run_id)
         started = any(
@@ -173,16 +173,16 @@ def test_a_backfill_of_thirty_days_is_one_run_and_one_of_the_analytics(
     assert analytics.run_id in {made.run_id for made in daemon.materialisations("analytics/posts")}
 
 
-def is_asked_for(daemon: Daemon, run_id: str) -> bool:
+def is_requested(daemon: Daemon, run_id: str) -> bool:
     run = daemon.instance.get_run_by_id(run_id)
     return run is not None and not run.tags.keys().isdisjoint(
         {"dagster/retry_number", "dagster/backfill"}
     )
 
 
-def test_the_analytics_were_never_made_twice_from_the_same(daemon: Daemon) -> None:
-    """After all of the above: between two makings of them, what they are made from was made."""
-    until_looked_again(daemon, "analytics_up_to_date")
+def test_the_analytics_were_never_materialised_twice_from_the_same_inputs(daemon: Daemon) -> None:
+    """After the tests above: between two materialisations, an input was materialised."""
+    until_next_tick(daemon, "analytics_up_to_date")
     daemon.until(daemon.finished_runs, "the end of all runs")
     above = [
         record.storage_id
@@ -191,25 +191,25 @@ def test_the_analytics_were_never_made_twice_from_the_same(daemon: Daemon) -> No
     ]
     makings = daemon.materialisations("analytics/posts")
     posts = sorted(record.storage_id for record in makings)
-    # A run that was killed in its last step makes all of that step again; a backfill makes what it
-    # was asked for, also when a run of the sensor was faster.
-    again = {record.storage_id for record in makings if is_asked_for(daemon, record.run_id)}
+    # A run that was killed in its last step repeats that step, and a backfill materialises its
+    # assets even if a run of the sensor was faster.
+    again = {record.storage_id for record in makings if is_requested(daemon, record.run_id)}
     for earlier, later in pairwise(posts):
         assert later in again or any(earlier < made < later for made in above)
     assert max(above) < posts[-1]
 
 
-def test_freshness_is_told_for_every_table(daemon: Daemon) -> None:
+def test_every_table_has_a_freshness_state(daemon: Daemon) -> None:
 
-    def told() -> bool:
+    def has_freshness() -> bool:
         records = daemon.instance.get_freshness_state_records(ALL)
         states = {key: record.freshness_state for key, record in records.items()}
         return states == dict.fromkeys(ALL, FreshnessState.PASS)
 
-    daemon.until(told, "fresh tables")
+    daemon.until(has_freshness, "fresh tables")
 
 
-def test_a_run_that_waits_can_be_cancelled(pinterest: Pinterest, daemon: Daemon) -> None:
+def test_a_waiting_run_can_be_cancelled(pinterest: Pinterest, daemon: Daemon) -> None:
     began = datetime.now(UTC)
     storage = daemon.instance.event_log_storage
     assert storage.claim_concurrency_slot("cleaned", "other", "cleaned").is_claimed
@@ -226,7 +226,7 @@ def test_a_run_that_waits_can_be_cancelled(pinterest: Pinterest, daemon: Daemon)
     storage.free_concurrency_slots_for_run("other")
 
 
-def test_a_run_that_a_power_cut_ended_is_tried_again(tmp_path: Path) -> None:
+def test_a_run_ended_by_a_power_failure_is_retried(tmp_path: Path) -> None:
     pinterest = Pinterest(tmp_path / "home")
     land_posts(pinterest.home / "landing", range(20), arrived_at=NOW)
     with running_daemon(pinterest) as daemon:

@@ -1,4 +1,4 @@
-"""What Dagster sees, without running any of it."""
+"""The definitions that Dagster loads, without a run."""
 
 import importlib
 import json
@@ -29,7 +29,7 @@ def key(table: str) -> dg.AssetKey:
     return dg.AssetKey(table.split("."))
 
 
-def test_every_table_is_an_asset_made_from_its_inputs(graph: Any) -> None:
+def test_every_table_is_an_asset_with_its_inputs_as_dependencies(graph: Any) -> None:
     external = {
         table.full_name: dg.AssetKey([group, kind])
         for group, tables in (("landing", raw.BATCH), ("streams", raw.STREAM))
@@ -79,7 +79,7 @@ def test_today_is_a_partition(graph: Any) -> None:
     assert (days[0], days[-1]) == ("2026-01-01", datetime.now(UTC).date().isoformat())
 
 
-def test_every_asset_says_what_it_is(graph: Any) -> None:
+def test_every_asset_has_a_description(graph: Any) -> None:
     for asset in graph.get_all_asset_keys():
         node = graph.get(asset)
         assert node.description.startswith(("One row: ", "JSON lines of ", "Records of ")), asset
@@ -88,7 +88,7 @@ def test_every_asset_says_what_it_is(graph: Any) -> None:
         assert node.kinds, asset
 
 
-def test_every_check_says_what_it_promises_and_errors_block() -> None:
+def test_every_check_has_a_description_and_errors_block() -> None:
     specs = {
         (".".join(spec.asset_key.path), spec.name): spec
         for asset in defs().resolve_all_asset_specs()
@@ -100,12 +100,12 @@ def test_every_check_says_what_it_promises_and_errors_block() -> None:
         for check in table.checks:
             spec = specs[name, check.name]
             assert spec.description == check.description
-            # What has expired is gone, whether or not the rest is carried on.
+            # Expired records are lost, whether or not the tables downstream are built.
             may_block = check.severity == "error" and check.name != "nothing_expired"
             assert spec.blocking == may_block
 
 
-def test_the_schedule_closes_the_day_that_ended() -> None:
+def test_the_schedule_runs_the_day_that_just_ended() -> None:
     fires = datetime(2026, 3, 5, 0, 15, tzinfo=UTC)
     request = daily_partitions(dg.build_schedule_context(scheduled_execution_time=fires))
     assert isinstance(request, dg.RunRequest)
@@ -116,7 +116,7 @@ def test_the_schedule_closes_the_day_that_ended() -> None:
     )
 
 
-def test_sensors_and_schedule_run_without_being_switched_on() -> None:
+def test_sensors_and_schedule_run_by_default() -> None:
     loaded = defs()
     statuses = {sensor.name: sensor.default_status for sensor in loaded.sensors or []}
     assert statuses == dict.fromkeys(
@@ -126,7 +126,7 @@ def test_sensors_and_schedule_run_without_being_switched_on() -> None:
     assert daily_partitions.default_status == dg.DefaultScheduleStatus.RUNNING
 
 
-def test_each_layer_and_channel_has_a_pool_of_its_own() -> None:
+def test_each_layer_and_channel_has_its_own_pool() -> None:
     steps = {
         definition.op.name: definition.op.pool
         for definition in defs().assets or []
@@ -156,6 +156,6 @@ def test_the_workspace_and_dg_load_the_same_definitions(tmp_path: Path) -> None:
     assert [schedule["name"] for schedule in seen["schedules"]] == ["daily_partitions"]
 
 
-def test_dg_finds_nothing_wrong(tmp_path: Path) -> None:
+def test_dg_check_passes(tmp_path: Path) -> None:
     checked = Pinterest(tmp_path).run(str(BIN / "dg"), "check", "defs", "--target-path", str(ROOT))
     assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -1,4 +1,4 @@
-"""What the code location does not import: what only one engine needs."""
+"""The code location does not import packages that only one engine needs."""
 
 import json
 import sys
@@ -14,8 +14,8 @@ print(json.dumps(sorted(sys.modules)))
 """
 
 
-def test_the_code_location_imports_no_engine_that_is_not_chosen(tmp_path: Path) -> None:
-    """Each is seconds of imports."""
+def test_the_code_location_imports_only_the_selected_engine(tmp_path: Path) -> None:
+    """Each would take seconds."""
     ended = Pinterest(tmp_path / "home").run(sys.executable, "-c", LOAD)
 
     assert ended.returncode == 0, ended.stderr

@@ -1,4 +1,4 @@
-"""Ticks of landing_arrivals: what they ask for, what they wait for, and what they cost."""
+"""Ticks of landing_arrivals: their run requests, waits and costs."""
 
 import os
 import shutil
@@ -42,14 +42,14 @@ def tick(instance: dg.DagsterInstance) -> Ticks:
 
 
 def waiting(instance: dg.DagsterInstance, status: dg.DagsterRunStatus, **tags: str) -> str:
-    """A run of some other job."""
+    """A run of another job."""
     marked = {f"dagster/{name}": value for name, value in tags.items()}
     job = dg.GraphDefinition(name="any").to_job()
     run = instance.create_run_for_job(job, status=status, tags=marked)
     return run.run_id
 
 
-def test_what_arrived_is_asked_for_once(tick: Ticks, landing: Path) -> None:
+def test_arrivals_are_requested_once(tick: Ticks, landing: Path) -> None:
     assert days(tick()) == TODAY
     reason = skipped(tick())
     assert "3 partitions of pinterest.pin, pinterest.geo, pinterest.user" in reason
@@ -60,7 +60,7 @@ def test_what_arrived_is_asked_for_once(tick: Ticks, landing: Path) -> None:
 
 
 def test_objects_in_a_folder_of_another_name_are_named(tick: Ticks, landing: Path) -> None:
-    """As a Confluent sink with another topics.dir writes them."""
+    """As written by a Confluent sink with another topics.dir."""
     (landing / "topics").rename(landing / "raw data")
     (landing / "logs").mkdir()
     assert "objects lie under 'raw data/' instead of 'topics/'" in skipped(tick())
@@ -71,7 +71,7 @@ def test_objects_in_a_folder_of_another_name_are_named(tick: Ticks, landing: Pat
 def test_the_same_tick_again_has_the_same_run_key(
     instance: dg.DagsterInstance, landing: Path
 ) -> None:
-    """So that Dagster starts nothing when a tick is repeated after a crash."""
+    """So Dagster starts no second run when it repeats a tick after a crash."""
     (first,), (again,) = (Ticks(landing_arrivals, instance)().run_requests or [] for _ in range(2))
     land(landing, PIN, 3, [pin(3)], arrived_at=NOW)
     (other,) = Ticks(landing_arrivals, instance)().run_requests or []
@@ -84,7 +84,7 @@ def test_arrivals_of_several_days_are_one_run_over_the_range(tick: Ticks, landin
     assert days(tick()) == f"{NOW.date() - timedelta(days=5)} to {TODAY}"
 
 
-def test_what_is_new_is_observed_on_its_topic_only(tick: Ticks, landing: Path) -> None:
+def test_arrivals_are_observed_only_on_their_topic(tick: Ticks, landing: Path) -> None:
     tick()
     path = land(landing, PIN, 3, [pin(3)], arrived_at=NOW - timedelta(minutes=1))
     (observed,) = tick().asset_events
@@ -99,14 +99,14 @@ def test_what_is_new_is_observed_on_its_topic_only(tick: Ticks, landing: Path) -
     )
 
 
-def test_an_object_that_was_written_again_is_new(tick: Ticks, landing: Path) -> None:
+def test_a_rewritten_object_is_new(tick: Ticks, landing: Path) -> None:
     tick()
     land(landing, PIN, 0, [pin(0), pin(1), pin(2), pin(3)], arrived_at=NOW + timedelta(seconds=1))
     assert days(tick()) == TODAY
     assert days(tick()) is None
 
 
-def test_a_topic_that_starts_over_is_noticed(tick: Ticks, landing: Path) -> None:
+def test_a_recreated_topic_is_detected(tick: Ticks, landing: Path) -> None:
     land(landing, PIN, 50, [pin(50)], arrived_at=NOW - timedelta(days=1))
     tick()
     shutil.rmtree(landing / "topics" / PIN)
@@ -118,7 +118,9 @@ def test_a_topic_that_starts_over_is_noticed(tick: Ticks, landing: Path) -> None
     assert days(tick()) == TODAY
 
 
-def test_only_what_is_newer_counts_when_the_last_object_is_gone(tick: Ticks, landing: Path) -> None:
+def test_only_newer_objects_count_when_the_last_object_is_missing(
+    tick: Ticks, landing: Path
+) -> None:
     land(landing, PIN, 3, [pin(3)], arrived_at=NOW - timedelta(days=3))
     last = land(landing, PIN, 4, [pin(4)], arrived_at=NOW + timedelta(seconds=1))
     tick()
@@ -127,7 +129,7 @@ def test_only_what_is_newer_counts_when_the_last_object_is_gone(tick: Ticks, lan
     skipped(tick())
 
 
-def test_empty_and_hidden_objects_are_not_looked_at(tick: Ticks, landing: Path) -> None:
+def test_empty_and_hidden_objects_are_ignored(tick: Ticks, landing: Path) -> None:
     tick()
     empty = landing / str(LandingKey(PIN, 0, 3))
     empty.touch()
@@ -137,7 +139,7 @@ def test_empty_and_hidden_objects_are_not_looked_at(tick: Ticks, landing: Path) 
     assert days(tick()) == TODAY
 
 
-def test_a_name_out_of_the_layout_fails_the_tick(tick: Ticks, landing: Path) -> None:
+def test_a_name_that_violates_the_layout_fails_the_tick(tick: Ticks, landing: Path) -> None:
     tick()
     land(landing, PIN, 3, [pin(3)]).rename(landing / "topics" / PIN / "partition=0" / "zzz.json")
     with pytest.raises(PlatformError, match=r"zzz\.json' does not follow"):
@@ -190,20 +192,20 @@ def test_a_tick_waits_for_a_run_of_the_day(
     assert days(tick()) == TODAY
 
 
-def test_runs_of_other_days_or_none_are_not_waited_for(tick: Ticks, landing: Path) -> None:
+def test_a_tick_does_not_wait_for_runs_of_other_days_or_none(tick: Ticks, landing: Path) -> None:
     waiting(tick.instance, dg.DagsterRunStatus.STARTED, partition=str(NOW.date() - timedelta(1)))
     waiting(tick.instance, dg.DagsterRunStatus.STARTED)
     waiting(tick.instance, dg.DagsterRunStatus.SUCCESS, partition=TODAY)
     assert days(tick()) == TODAY
 
 
-def test_a_fresh_machine_has_nothing_to_watch_yet(tick: Ticks, tmp_path: Path) -> None:
+def test_a_new_machine_has_nothing_to_poll_yet(tick: Ticks, tmp_path: Path) -> None:
     assert "Nothing has landed yet" in skipped(tick())
     land_posts(tmp_path / "home" / "landing", range(3), arrived_at=NOW)
     assert days(tick()) == TODAY
 
 
-def test_a_landing_folder_that_is_gone_fails_the_tick(tick: Ticks, landing: Path) -> None:
+def test_a_missing_landing_folder_fails_the_tick(tick: Ticks, landing: Path) -> None:
     tick()
     landing.rename(landing.with_name("elsewhere"))
     with pytest.raises(PlatformError, match="set PINTEREST_LANDING"):
@@ -218,7 +220,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
         yield s3
 
 
-def test_a_tick_costs_what_is_new_not_what_exists(tick: Ticks, s3: S3) -> None:
+def test_the_cost_of_a_tick_depends_on_new_objects_only(tick: Ticks, s3: S3) -> None:
     def put(offsets: range, arrived_at: datetime) -> None:
         for partition in range(2):
             for offset in offsets:
@@ -231,8 +233,8 @@ def test_a_tick_costs_what_is_new_not_what_exists(tick: Ticks, s3: S3) -> None:
     result = tick()
     assert days(result) == TODAY
     assert counts(result, "objects") == {"pin": 100}
-    # Three topics are asked for their partitions, two partitions for what is new; and of each of
-    # these the last object that is known.
+    # Lists the partitions of three topics, and the new objects of two partitions, including the
+    # last known object of each.
     assert sorted(s3.requests) == [
         "LIST topics/pinterest.geo/",
         "LIST topics/pinterest.pin/",
@@ -243,7 +245,7 @@ def test_a_tick_costs_what_is_new_not_what_exists(tick: Ticks, s3: S3) -> None:
     assert s3.listed == 102
 
 
-def test_a_backlog_that_takes_too_long_is_taken_in_pieces(
+def test_a_long_backlog_is_processed_in_pieces(
     tick: Ticks, s3: S3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for offset in range(5_000):
@@ -257,7 +259,7 @@ def test_a_backlog_that_takes_too_long_is_taken_in_pieces(
     assert sum(pieces) == 5_000
 
 
-def test_an_s3_that_is_down_fails_the_tick_in_one_line(tick: Ticks, s3: S3) -> None:
+def test_an_unreachable_s3_fails_the_tick_in_one_line(tick: Ticks, s3: S3) -> None:
     s3.put(LandingKey(PIN, 0, 0), b"{}\n", NOW)
     tick()
     cursor = tick.cursor

@@ -1,4 +1,4 @@
-"""The engine as a resource: what Dagster shows of it, and what it refuses."""
+"""The engine as a resource: what Dagster displays, and invalid settings."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from pinterest_platform.errors import PlatformError
 from pinterest_platform.settings import load
 
 
-def test_a_token_of_the_server_is_not_in_what_dagster_shows(
+def test_dagster_does_not_display_the_servers_token(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PINTEREST_ENGINE", "connect")
@@ -20,7 +20,7 @@ def test_a_token_of_the_server_is_not_in_what_dagster_shows(
 
 
 @pytest.mark.parametrize("remote", ["http://spark:15002", "spark:15002", "sc://"])
-def test_a_server_that_is_no_connect_url_is_named_without_its_value(
+def test_an_invalid_server_url_is_named_without_its_value(
     monkeypatch: pytest.MonkeyPatch, remote: str
 ) -> None:
     monkeypatch.setenv("PINTEREST_SPARK_REMOTE", remote)

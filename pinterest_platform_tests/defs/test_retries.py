@@ -1,4 +1,4 @@
-"""Steps that fail: what is tried again, when, and what is not."""
+"""Failed steps: which are retried, when, and which are not."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -31,7 +31,7 @@ NO_KINESIS = {
 
 
 class Stopped(Exception):
-    """Ends a run where a test has seen enough."""
+    """Ends a run early."""
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 
 def reason(result: dg.ExecuteInProcessResult) -> str:
-    """Why the one step failed, as its failure describes it."""
+    """The failure message of the only step."""
     (failed,) = result.get_step_failure_events()
     return str(failed.step_failure_data.user_failure_data)
 
@@ -52,7 +52,7 @@ def run(
     on_retry: Callable[[dg.DagsterEvent], None] = lambda _: None,
     **tags: str,
 ) -> dg.ExecuteInProcessResult:
-    """Run assets for today; call ``on_retry`` when a step is about to be tried again."""
+    """Run assets for today; call ``on_retry`` before each retry of a step."""
     run_id = dg.DagsterRun(job_name=JOB).run_id
 
     def listen(entry: dg.EventLogEntry) -> None:
@@ -83,7 +83,7 @@ def outage(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("outage")
-def test_a_step_is_tried_again_two_minutes_after_an_outage(
+def test_a_step_is_retried_two_minutes_after_an_outage(
     instance: dg.DagsterInstance,
 ) -> None:
     waits: list[float | None] = []
@@ -102,7 +102,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("at_once", "outage")
-def test_it_is_tried_three_times_more_and_says_why_it_failed(
+def test_a_step_is_retried_three_times_and_reports_the_outage(
     instance: dg.DagsterInstance,
 ) -> None:
     retries: list[dg.DagsterEvent] = []
@@ -154,7 +154,7 @@ def test_a_programming_error_fails_at_once(
 
 
 @pytest.mark.usefixtures("at_once")
-def test_wrong_data_is_not_tried_again(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+def test_a_failed_check_is_not_retried(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     land_posts(tmp_path / "home" / "landing", range(3), arrived_at=NOW)
     retries: list[dg.DagsterEvent] = []
     assert run(instance, PINS, retries.append).success
@@ -166,7 +166,7 @@ def test_wrong_data_is_not_tried_again(instance: dg.DagsterInstance, tmp_path: P
 
 
 @pytest.mark.usefixtures("at_once", "outage")
-def test_in_a_terminal_nothing_is_tried_again(instance: dg.DagsterInstance) -> None:
+def test_runs_in_a_terminal_are_not_retried(instance: dg.DagsterInstance) -> None:
     retries: list[dg.DagsterEvent] = []
     result = run(instance, STREAM_PINS, retries.append, **{PROCESS_TAG: "here:1"})
     assert (result.success, retries) == (False, [])

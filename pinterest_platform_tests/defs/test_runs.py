@@ -1,4 +1,4 @@
-"""Runs as Dagster records them: events, metadata, subsets, and what a failed check stops."""
+"""Runs as Dagster records them: events, metadata, subsets, and failed checks."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ def instance_of(pinterest: Pinterest) -> Iterator[dg.DagsterInstance]:
 
 @pytest.fixture
 def pinterest(tmp_path: Path) -> Pinterest:
-    """Fifty posts of today and of three days ago, and nothing made from them."""
+    """A home where fifty posts of today and of three days ago have landed."""
     home = tmp_path / "home"
     land_posts(home / "landing", range(50), arrived_at=NOW - timedelta(days=3))
     land_posts(home / "landing", range(50, 100), offset=50, arrived_at=NOW)
@@ -81,7 +81,9 @@ def test_a_run_of_everything_new_is_recorded_with_its_metadata(pinterest: Pinter
         assert pins.asset_materialization.metadata["dagster/row_count"].value == 100
 
 
-def test_a_range_of_days_is_one_run_and_the_analytics_are_made_once(pinterest: Pinterest) -> None:
+def test_a_range_of_days_is_one_run_that_materialises_the_analytics_once(
+    pinterest: Pinterest,
+) -> None:
     first = (NOW - timedelta(days=3)).date().isoformat()
     ran = pinterest("run", "--from", first, "--to", TODAY)
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -115,7 +117,7 @@ def as_int(value: Any) -> int:
     ["raw/geo", "cleaned/pins", "cleaned/pins,cleaned/users", "cleaned/quarantine"],
 )
 def test_any_subset_can_be_launched(pinterest: Pinterest, assets: str) -> None:
-    """Also where what it is made from was made by another run."""
+    """Even if another run materialised its inputs."""
     land(pinterest.home / "landing", "pinterest.pin", 100, [b"not json"], arrived_at=NOW)
     assert pinterest("run", "--day", TODAY, "--select", "group:raw").returncode == 0
     launched = dg_launch(pinterest, "--assets", assets, "--partition", TODAY)
@@ -139,7 +141,7 @@ def dg_launch(pinterest: Pinterest, *arguments: str) -> Any:
     )
 
 
-def test_a_failed_error_stops_what_lies_below_it(pinterest: Pinterest) -> None:
+def test_a_failed_error_check_stops_the_tables_downstream(pinterest: Pinterest) -> None:
     assert pinterest("run", "--day", TODAY, "--select", "raw/pin").returncode == 0
     double_a_row(pinterest.home / "lake" / "raw" / "pin")
     ran = pinterest("run", "--day", TODAY)
@@ -153,8 +155,8 @@ def test_a_failed_error_stops_what_lies_below_it(pinterest: Pinterest) -> None:
         assert instance.get_runs()[0].status == dg.DagsterRunStatus.FAILURE
 
 
-def test_the_first_posts_of_a_lake_need_not_be_complete(pinterest: Pinterest) -> None:
-    """A pin that arrives before its geolocation and user, as when a stream begins."""
+def test_the_first_posts_of_a_lake_can_be_incomplete(pinterest: Pinterest) -> None:
+    """A pin arrives before its geolocation and user, as at the start of a stream."""
     begun = Pinterest(pinterest.home.with_name("begun"))
     land(begun.home / "landing", "pinterest.pin", 0, [pin(1)], arrived_at=NOW)
     ran = begun("run")
@@ -164,7 +166,7 @@ def test_the_first_posts_of_a_lake_need_not_be_complete(pinterest: Pinterest) ->
     )
 
 
-def test_a_warning_is_shown_and_stops_nothing(pinterest: Pinterest) -> None:
+def test_a_warning_is_reported_and_stops_nothing(pinterest: Pinterest) -> None:
     many = [pin(200 + number, follower_count="many") for number in range(20)]
     land(pinterest.home / "landing", "pinterest.pin", 100, many, arrived_at=NOW)
     ran = pinterest("run")
@@ -172,8 +174,8 @@ def test_a_warning_is_shown_and_stops_nothing(pinterest: Pinterest) -> None:
     assert "cleaned/pins:follower_count_readable: 20 of 70 rows offend." in ran.stdout
 
 
-def test_what_another_instance_brought_to_raw_is_found(pinterest: Pinterest) -> None:
-    """What to do is read off the tables, not off what one Dagster instance knows."""
+def test_raw_rows_of_another_instance_are_found(pinterest: Pinterest) -> None:
+    """Staleness depends on the tables, not on one Dagster instance."""
     assert pinterest("run").returncode == 0
     land(pinterest.home / "landing", "pinterest.pin", 100, [pin(300)], arrived_at=NOW)
     elsewhere = str(pinterest.home / "elsewhere")
@@ -187,7 +189,7 @@ def test_what_another_instance_brought_to_raw_is_found(pinterest: Pinterest) -> 
 
 
 def test_an_interrupted_run_ends_in_one_line(tmp_path: Path) -> None:
-    """While the engine reads thousands of objects in threads of its own."""
+    """While the engine reads thousands of objects in its own threads."""
     home = tmp_path / "home"
     land(home / "landing", "pinterest.pin", 0, [pin(0)], arrived_at=NOW)
     for ind in range(4000):
@@ -206,7 +208,7 @@ def test_an_interrupted_run_ends_in_one_line(tmp_path: Path) -> None:
     )
 
 
-def test_a_killed_run_is_marked_as_failed_and_made_up_for(pinterest: Pinterest) -> None:
+def test_a_killed_run_is_marked_as_failed_and_the_next_run_catches_up(pinterest: Pinterest) -> None:
     process = pinterest.start("run", "--day", TODAY)
     assert process.stdout
     for line in process.stdout:

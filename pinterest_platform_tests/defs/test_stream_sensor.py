@@ -1,4 +1,4 @@
-"""Ticks of stream_arrivals: what they ask for, and where they go on."""
+"""Ticks of stream_arrivals: their run requests and cursors."""
 
 import time
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def tick() -> Iterator[Ticks]:
         yield Ticks(stream_arrivals, instance)
 
 
-def test_what_arrived_is_asked_for_once(tick: Ticks, kinesis: TurnedKinesis) -> None:
+def test_arrivals_are_requested_once(tick: Ticks, kinesis: TurnedKinesis) -> None:
     pins = kinesis.create(PIN, shards=2)
     kinesis.create(GEO)
     kinesis.create(USER)
@@ -57,20 +57,18 @@ def test_records_of_several_days_are_one_run(tick: Ticks, kinesis: TurnedKinesis
     assert days(tick()) == f"{NOW.date() - timedelta(days=2)} to {TODAY}"
 
 
-def test_only_what_is_new_is_read(tick: Ticks, kinesis: TurnedKinesis) -> None:
+def test_only_new_records_are_read(tick: Ticks, kinesis: TurnedKinesis) -> None:
     pins = kinesis.create(PIN)
     pins.put(NOW, *range(30_000))
     assert counts(tick(), "records") == {"pin": 30_000}
-    kinesis.asked.clear()
+    kinesis.requests.clear()
     pins.put(NOW, {"index": 1})
     assert counts(tick(), "records") == {"pin": 1}
-    assert kinesis.asked["GetRecords"] == 1
+    assert kinesis.requests["GetRecords"] == 1
 
 
-def test_a_stream_that_was_made_again_is_read_from_its_start(
-    tick: Ticks, kinesis: TurnedKinesis
-) -> None:
-    """Whose records have the sequence numbers of those before them."""
+def test_a_recreated_stream_is_read_from_its_start(tick: Ticks, kinesis: TurnedKinesis) -> None:
+    """Its records repeat the sequence numbers of the deleted stream."""
     kinesis.create(PIN).put(NOW, *range(5))
     assert counts(tick(), "records") == {"pin": 5}
     kinesis.create(PIN, created_at=NOW).put(NOW, *range(2))
@@ -86,16 +84,16 @@ def test_reshards_are_followed(tick: Ticks, kinesis: TurnedKinesis) -> None:
     pins.shards["child-1"] = Shard()
     pins.put(NOW, 4, 5, shard="child-1")
     assert counts(tick(), "records") == {"pin": 3}
-    kinesis.asked.clear()
+    kinesis.requests.clear()
     skipped(tick())
-    # The closed shard was read to its end and is not asked again.
-    assert kinesis.asked["GetRecords"] == 1
+    # The closed shard was read to its end, so no tick reads it again.
+    assert kinesis.requests["GetRecords"] == 1
     del pins.shards["shard-0"]
     skipped(tick())
     assert "shard-0" not in str(tick.cursor)
 
 
-def test_a_stream_that_is_not_there_yet_is_named(tick: Ticks, kinesis: TurnedKinesis) -> None:
+def test_a_missing_stream_is_named(tick: Ticks, kinesis: TurnedKinesis) -> None:
     kinesis.create(PIN).put(NOW, 1)
     assert counts(tick(), "records") == {"pin": 1}
     assert f"there is no {GEO}, {USER}" in skipped(tick())
@@ -103,7 +101,7 @@ def test_a_stream_that_is_not_there_yet_is_named(tick: Ticks, kinesis: TurnedKin
     assert counts(tick(), "records") == {"geo": 2}
 
 
-def test_without_a_region_there_is_nothing_to_watch(
+def test_without_a_region_there_is_nothing_to_poll(
     tick: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
@@ -119,7 +117,7 @@ def test_a_record_before_the_first_partition_fails_the_tick(
         tick()
 
 
-def test_a_kinesis_that_is_down_fails_the_tick_in_one_line(
+def test_an_unreachable_kinesis_fails_the_tick_in_one_line(
     tick: Ticks, kinesis: TurnedKinesis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kinesis.create(PIN).put(NOW, 1)
@@ -133,10 +131,10 @@ def test_a_kinesis_that_is_down_fails_the_tick_in_one_line(
     assert tick.cursor == cursor
 
 
-def test_a_backlog_that_takes_too_long_is_taken_in_pieces(
+def test_a_long_backlog_is_processed_in_pieces(
     tick: Ticks, kinesis: TurnedKinesis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A shard gives 2 MB a second; here are 2.4 MB, 400 bytes each."""
+    """A shard returns 2 MB a second; this backlog has 2.4 MB."""
     kinesis.create(PIN).put(NOW, *([b"x" * 400] * 30_000))
     monkeypatch.setattr("pinterest_platform.ingest.polling.BUDGET_SECONDS", 0.5)
     pieces = []

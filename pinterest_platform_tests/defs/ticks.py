@@ -1,10 +1,10 @@
-"""Ticks of a real sensor in a test's own process."""
+"""Ticks of a real sensor in the test's process."""
 
 import dagster as dg
 
 
 class Ticks:
-    """The ticks of one sensor: each begins with the cursor that the one before left."""
+    """The ticks of one sensor: each starts with the cursor of the previous one."""
 
     def __init__(self, sensor: dg.SensorDefinition, instance: dg.DagsterInstance) -> None:
         self.sensor = sensor
@@ -19,7 +19,7 @@ class Ticks:
 
 
 def days(result: dg.SensorResult) -> str | None:
-    """The days of the one run that a tick asks for; None when it asks for none."""
+    """The days of the run that a tick requests; None if it requests none."""
     if not result.run_requests:
         return None
     (request,) = result.run_requests
@@ -29,7 +29,7 @@ def days(result: dg.SensorResult) -> str | None:
 
 
 def skipped(result: dg.SensorResult) -> str:
-    """Why a tick asks for nothing."""
+    """Why a tick requests no run."""
     assert not result.run_requests
     assert not result.asset_events
     assert isinstance(result.skip_reason, dg.SkipReason)
@@ -37,7 +37,7 @@ def skipped(result: dg.SensorResult) -> str:
 
 
 def counts(result: dg.SensorResult, counted: str) -> dict[str, int]:
-    """How many new objects or records a tick observed, by the last part of the asset's key."""
+    """The number of new objects or records that a tick observed, by the asset's name."""
     found = {}
     for event in result.asset_events:
         number = event.metadata[f"new_{counted}"].value

@@ -1,6 +1,6 @@
 """A deployment without containers: the processes of compose.yaml, with its files and environment.
 
-What differs: everything listens on 127.0.0.1, on free ports; Postgres and AWS are the tests' own.
+Differences: all services listen on free ports of 127.0.0.1; Postgres and AWS are the tests' own.
 """
 
 import os
@@ -25,12 +25,12 @@ T = TypeVar("T")
 
 
 class Deployment:
-    """The services that run, each a session of its own, as a container is.
+    """The running services, each in its own session, like a container.
 
     Args:
-        folder: for their logs, and the home of Dagster.
-        given: what .env says.
-        own: the addresses and credentials of the tests' own servers.
+        folder: the folder of their logs and of Dagster's home.
+        given: the variables of .env.
+        own: addresses and credentials of the tests' servers.
     """
 
     def __init__(self, folder: Path, given: Mapping[str, str], own: Mapping[str, str]) -> None:
@@ -54,12 +54,12 @@ class Deployment:
 
     @property
     def url(self) -> str:
-        """Where the webserver is."""
+        """The URL of the webserver."""
         return f"http://127.0.0.1:{self._ports['3000']}"
 
     @property
     def gateway(self) -> str:
-        """Where the gateway is."""
+        """The URL of the gateway."""
         return f"http://127.0.0.1:{self._ports['8082']}"
 
     def start(self, service: str) -> None:
@@ -76,14 +76,14 @@ class Deployment:
             )
 
     def kill(self, service: str) -> None:
-        """End a service and all that it started, with SIGKILL, as ``docker kill`` does."""
+        """Kill a service and its children with SIGKILL, as ``docker kill`` does."""
         process = self._processes.pop(service)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def end(self, service: str) -> None:
-        """End a service as ``docker stop`` does, and see that it ends in time, with 0."""
+        """Stop a service as ``docker stop`` does; it must exit in time, with code 0."""
         process = self._processes.pop(service)
         process.terminate()
         patience = int(services()[service]["stop_grace_period"].removesuffix("s"))
@@ -95,7 +95,7 @@ class Deployment:
             self.kill(service)
 
     def is_healthy(self, service: str) -> bool:
-        """Whether its health check says so."""
+        """The result of its health check."""
         check = services()[service]["healthcheck"]
         assert check["test"][0] == "CMD"
         done = subprocess.run(
@@ -109,7 +109,7 @@ class Deployment:
         return done.returncode == 0
 
     def until(self, condition: Callable[[], T], what: str) -> T:
-        """Wait until the condition gives something, and give it."""
+        """Wait until the condition returns a true value, and return it."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not (found := condition()):
             for service, process in self._processes.items():
@@ -119,7 +119,7 @@ class Deployment:
         return found
 
     def ask(self, query: str, **variables: Any) -> Any:
-        """What the webserver's GraphQL answers."""
+        """The answer to a GraphQL query."""
         answer = requests.post(
             f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60
         )
@@ -129,12 +129,12 @@ class Deployment:
         return said["data"]
 
     def said(self) -> str:
-        """The last that each service said."""
+        """The end of each service's log."""
         logs = sorted(self._folder.glob("*.log"))
         return "\n".join(f"{log.stem}: {log.read_text(errors='replace')[-3000:]}" for log in logs)
 
     def logged(self, service: str) -> str:
-        """All that a service said since it was first started."""
+        """A service's log since its first start."""
         return self._log(service).read_text(errors="replace")
 
     def _log(self, service: str) -> Path:
@@ -146,7 +146,7 @@ class Deployment:
         return system | container | environment(service, self._given) | self._own
 
     def _here(self, command: list[str]) -> list[str]:
-        """The command with our ports and folders."""
+        """The command, with the ports and folders of this machine."""
         changed = []
         for word in command:
             for port, free in self._ports.items():

@@ -9,14 +9,14 @@ import yaml
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
-# ${NAME}, ${NAME:-default} and ${NAME:?message}: all that compose.yaml uses.
+# ${NAME}, ${NAME:-default} and ${NAME:?message}: the forms in compose.yaml.
 VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z0-9_]+)(?::([-?])([^}]*))?\}")
 
 Service = dict[str, Any]
 
 
 def compose() -> dict[str, Any]:
-    """compose.yaml with its anchors merged, and its variables as they stand there."""
+    """compose.yaml with merged anchors and unresolved variables."""
     read: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     return read
 
@@ -28,14 +28,14 @@ def services() -> dict[str, Service]:
 
 
 def example() -> dict[str, str]:
-    """The variables of .env.example, those that are commented out, too."""
+    """The variables of .env.example, including commented-out ones."""
     lines = (DEPLOY / ".env.example").read_text().splitlines()
     found = [re.fullmatch(r"#?([A-Z0-9_]+)=(.*)", line) for line in lines]
     return {match[1]: match[2] for match in found if match}
 
 
 def environment(service: str, given: Mapping[str, str]) -> dict[str, str]:
-    """What a container of the service has, when ``given`` is what .env says."""
+    """The environment of the service's container if .env contains ``given``."""
     filled = {}
     for name, value in services()[service].get("environment", {}).items():
         if value is not None:
@@ -46,7 +46,7 @@ def environment(service: str, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def fill(text: str, given: Mapping[str, str]) -> str:
-    """The text with its variables; a required one that is not given is an error."""
+    """The text with its variables resolved; a missing required variable is an error."""
 
     def value(match: re.Match[str]) -> str:
         name, kind, rest = match.groups()

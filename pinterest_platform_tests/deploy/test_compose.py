@@ -1,4 +1,4 @@
-"""compose.yaml and .env.example: what a deployment publishes, keeps, limits and asks for."""
+"""compose.yaml and .env.example: ports, volumes, limits and variables of a deployment."""
 
 import json
 import re
@@ -27,18 +27,18 @@ from pinterest_platform_tests.deploy.files import (
 )
 
 SERVICES = services()
-# What a person starts for one command.
+# Services that a user starts for a single command.
 LASTING = {name: service for name, service in SERVICES.items() if name != "tool"}
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 REQUIRED = {"POSTGRES_PASSWORD": "p", "DAGSTER_COMPUTE_LOG_BUCKET": "b"}
-# What Compose itself reads.
+# Variables that Compose itself reads.
 OF_COMPOSE = {"COMPOSE_PROFILES"}
 
 lasting = pytest.mark.parametrize("service", LASTING.values(), ids=LASTING)
 ours = pytest.mark.parametrize("service", OURS.values(), ids=OURS)
 
 
-def test_it_is_what_the_compose_specification_allows() -> None:
+def test_it_is_valid_by_the_compose_specification() -> None:
     package = find_spec("check_jsonschema")
     if package is None:
         pytest.skip("the schema is in check-jsonschema, which is not installed")
@@ -56,7 +56,7 @@ def test_only_webserver_and_gateway_are_published_and_only_to_this_machine() -> 
 
 
 @lasting
-def test_a_service_is_looked_after_started_again_and_limited(service: Service) -> None:
+def test_a_service_has_a_health_check_a_restart_policy_and_limits(service: Service) -> None:
     check = service["healthcheck"]
     assert check["test"][0] in ("CMD", "CMD-SHELL")
     assert {"interval", "timeout", "retries", "start_period"} <= set(check)
@@ -66,7 +66,7 @@ def test_a_service_is_looked_after_started_again_and_limited(service: Service) -
 
 
 @ours
-def test_our_image_runs_without_privileges_and_collects_what_ended(service: Service) -> None:
+def test_our_image_runs_without_privileges_and_reaps_processes(service: Service) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["init"] is True
@@ -75,16 +75,16 @@ def test_our_image_runs_without_privileges_and_collects_what_ended(service: Serv
     assert not [mount for mount in service.get("volumes", []) if "docker.sock" in mount]
 
 
-def test_what_is_waited_for_is_waited_for_until_it_is_well() -> None:
+def test_dependencies_wait_for_healthy_services() -> None:
     for name, service in SERVICES.items():
         for needed, how in service.get("depends_on", {}).items():
             assert how["condition"] == "service_healthy", (name, needed)
-            # Who may be left out must not keep others from starting.
+            # An optional service must not prevent others from starting.
             optional = "profiles" in SERVICES[needed] or needed == "postgres"
             assert how.get("required", True) is not optional, (name, needed)
 
 
-def test_what_must_outlive_a_container_is_in_a_named_volume() -> None:
+def test_persistent_data_is_in_a_named_volume() -> None:
     mounts = {
         tuple(mount.split(":"))
         for service in SERVICES.values()
@@ -105,7 +105,7 @@ def test_images_are_pinned_to_a_release() -> None:
             assert re.search(r":\d+\.\d+", service["image"]), name
 
 
-def test_no_secret_stands_in_the_files() -> None:
+def test_the_files_contain_no_secret() -> None:
     secret = re.compile(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY")
     for name, service in SERVICES.items():
         for variable, value in service.get("environment", {}).items():
@@ -116,7 +116,7 @@ def test_no_secret_stands_in_the_files() -> None:
     assert not [name for name, value in example().items() if secret.search(name) and value]
 
 
-def test_the_gateway_gets_a_token_and_only_its_clients_have_it_too() -> None:
+def test_only_the_gateway_and_its_clients_have_the_token() -> None:
     given = REQUIRED | {"PINTEREST_GATEWAY_TOKEN": "t"}
     having = [name for name in SERVICES if environment(name, given).get("PINTEREST_GATEWAY_TOKEN")]
     assert having == ["gateway", "tool"]
@@ -126,12 +126,12 @@ def test_the_gateway_gets_a_token_and_only_its_clients_have_it_too() -> None:
         require_token(host, Settings(gateway_token=SecretStr("")))
 
 
-def test_the_gateway_answers_to_the_name_by_which_the_tool_asks_for_it() -> None:
+def test_the_gateway_accepts_the_host_name_that_the_tool_uses() -> None:
     url = environment("tool", REQUIRED)["PINTEREST_GATEWAY_URL"]
     assert environment("gateway", REQUIRED)["PINTEREST_GATEWAY_HOSTS"] == urlsplit(url).hostname
 
 
-def test_a_required_variable_that_is_missing_is_said_before_anything_starts() -> None:
+def test_a_missing_required_variable_is_an_error_before_anything_starts() -> None:
     for missing in REQUIRED:
         given = {name: value for name, value in REQUIRED.items() if name != missing}
         with pytest.raises(AssertionError, match=f"{missing} is required"):
@@ -139,7 +139,7 @@ def test_a_required_variable_that_is_missing_is_said_before_anything_starts() ->
 
 
 def _used() -> dict[str, str | None]:
-    """Every variable that .env can give, with its default in compose.yaml."""
+    """Every variable that .env can set, with its default in compose.yaml."""
     text = yaml.safe_dump(compose())
     used: dict[str, str | None] = {
         name: default if kind == "-" else None for name, kind, default in VARIABLE.findall(text)
@@ -155,7 +155,7 @@ def test_the_example_names_every_variable_and_no_other() -> None:
     assert set(example()) - OF_COMPOSE == set(_used())
 
 
-def test_the_example_shows_the_defaults_and_leaves_open_only_what_is_required() -> None:
+def test_the_example_shows_the_defaults_and_leaves_only_required_variables_open() -> None:
     shown = example()
     for name, default in _used().items():
         if default is not None:
@@ -177,7 +177,7 @@ def test_a_service_gets_the_credentials_that_it_needs_and_no_others() -> None:
 
 
 @pytest.mark.parametrize("name", ["dagster.yaml", "workspace.yaml"])
-def test_dagster_is_told_nothing_that_compose_does_not_give_it(name: str) -> None:
+def test_dagsters_configuration_reads_only_variables_that_compose_sets(name: str) -> None:
     wanted = set(_env_of(yaml.safe_load((DEPLOY / name).read_text())))
     assert wanted
     for service in ("webserver", "daemon", "code-server", "tool"):
@@ -185,7 +185,7 @@ def test_dagster_is_told_nothing_that_compose_does_not_give_it(name: str) -> Non
 
 
 def _env_of(config: Any) -> list[str]:
-    """The variables that a configuration of Dagster's reads."""
+    """The variables that a Dagster configuration reads."""
     if isinstance(config, dict):
         if set(config) == {"env"}:
             return [config["env"]]

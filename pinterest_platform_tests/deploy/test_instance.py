@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not has_postgres(), reason=NO_POSTGRES)
 BUCKET = "dagster-logs"
 POSTS = 20
 
-# A day on which POSTS arrive, one day more than runs may work at once, and others.
+# A day on which POSTS arrive, one day more than the limit of concurrent runs, and others.
 FIRST, *QUEUED, AWAY, WAITING, LAST = [date(2026, 3, 1) + timedelta(days=past) for past in range(9)]
 
 LAUNCH = """
@@ -54,7 +54,7 @@ SAID = "query ($key: [String!]!) { capturedLogs(logKey: $key) { stderr } }"
 
 @dataclass
 class Place:
-    """A deployment with what it is given, and what it keeps there."""
+    """A deployment, its variables, and its stored data."""
 
     running: Deployment
     postgres: Postgres
@@ -93,7 +93,7 @@ class Place:
 
     @contextmanager
     def busy(self, step: str) -> Iterator[None]:
-        """Hold the lock of a step's tables, so that no run of the step ends within the block."""
+        """Hold the lock of a step's tables, so that no run of the step ends in the block."""
         with (self.running.dagster_home / "storage" / f"{step}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -110,14 +110,14 @@ class Place:
         )
 
     def events(self, run_id: str, like: str) -> int:
-        """How many events of a run say something (a pattern of SQL)."""
+        """The number of a run's events that match an SQL pattern."""
         ((found,),) = self.postgres.query(
             f"SELECT count(*) FROM event_logs WHERE run_id = '{run_id}' AND event LIKE '{like}'"
         )
         return int(found)
 
     def made(self, asset: str, day: date) -> int:
-        """How many times a day of an asset was made."""
+        """How often a day of an asset was materialised."""
         key = AssetKey(asset.split("/")).to_string()
         ((times,),) = self.postgres.query(
             f"SELECT count(*) FROM event_logs WHERE asset_key = '{key}' "
@@ -162,7 +162,7 @@ def first(place: Place) -> str:
     return run
 
 
-def test_a_run_launched_in_the_ui_makes_the_day(place: Place, first: str) -> None:
+def test_a_run_launched_in_the_ui_materialises_the_day(place: Place, first: str) -> None:
     assert place.statuses([first]) == ["SUCCESS"]
     assert place.raw_pins(FIRST) == POSTS
 
@@ -182,7 +182,7 @@ def test_runs_events_and_check_results_are_in_postgres(place: Place, first: str)
     assert checks[0] > len(TABLES)
 
 
-def test_what_a_step_says_is_in_s3_and_shown_in_the_ui(place: Place, first: str) -> None:
+def test_the_output_of_a_step_is_in_s3_and_in_the_ui(place: Place, first: str) -> None:
     prefix = f"compute-logs/storage/{first}/compute_logs/"
     listed = place.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
     names = [Path(found["Key"]).name for found in listed]
@@ -193,13 +193,13 @@ def test_what_a_step_says_is_in_s3_and_shown_in_the_ui(place: Place, first: str)
 
 
 @pytest.mark.usefixtures("first")
-def test_health_checks_say_that_all_is_well(place: Place) -> None:
+def test_health_checks_pass(place: Place) -> None:
     for service in ("code-server", "webserver", "daemon"):
         assert place.running.is_healthy(service), service
 
 
 @pytest.mark.usefixtures("first")
-def test_no_form_for_an_address_covers_the_page(place: Place) -> None:
+def test_the_ui_does_not_ask_for_an_e_mail_address(place: Place) -> None:
     assert place.running.ask("{ shouldShowNux }") == {"shouldShowNux": False}
 
 
@@ -220,7 +220,7 @@ def test_a_daemon_killed_with_runs_in_its_queue_loses_none_and_starts_none_twice
     assert {day: place.made("raw/pin", day) for day in QUEUED} == dict.fromkeys(QUEUED, 1)
 
 
-def test_after_postgres_was_killed_the_webserver_answers_with_all_that_there_was(
+def test_after_a_kill_of_postgres_the_webserver_serves_all_previous_data(
     place: Place, first: str
 ) -> None:
     before = set(place.runs())
@@ -230,7 +230,7 @@ def test_after_postgres_was_killed_the_webserver_answers_with_all_that_there_was
     place.postgres.start()
 
     def recovered() -> bool:
-        # The webserver keeps a connection to each storage, and notices by using it that it is dead.
+        # The webserver keeps a connection to each storage, and detects a dead one only by using it.
         with suppress(AssertionError, requests.RequestException):
             pages = place.running.ask(PAGES, run=first)
             assert pages["runOrError"]["stats"]["stepsSucceeded"] > 0
@@ -242,7 +242,7 @@ def test_after_postgres_was_killed_the_webserver_answers_with_all_that_there_was
 
 
 @pytest.mark.usefixtures("first")
-def test_a_run_whose_code_server_was_replaced_is_tried_again(place: Place) -> None:
+def test_a_run_with_a_replaced_code_server_is_retried(place: Place) -> None:
     with place.busy("raw_batch"):
         run = place.launch(LAST, ["raw/pin"])
         place.running.until(place.has("STARTED", run), "a run at work")
@@ -254,8 +254,8 @@ def test_a_run_whose_code_server_was_replaced_is_tried_again(place: Place) -> No
 
 
 @pytest.mark.usefixtures("first")
-def test_runs_outlive_a_code_server_that_is_away_for_longer(place: Place) -> None:
-    """One at work is tried again, one in the queue waits: neither is given up meanwhile."""
+def test_runs_survive_a_longer_absence_of_the_code_server(place: Place) -> None:
+    """A running one is retried, a queued one waits; Dagster gives up neither."""
     with place.busy("raw_batch"):
         at_work = place.launch(AWAY, ["raw/pin"])
         place.running.until(place.has("STARTED", at_work), "a run at work")
@@ -266,7 +266,7 @@ def test_runs_outlive_a_code_server_that_is_away_for_longer(place: Place) -> Non
 
     def noticed() -> bool:
         said = place.events(waiting, "%failed to reach the user code server%")
-        # Twice, so that the daemon has had the time to act on the first.
+        # Two ticks, so that the daemon has acted on the first.
         return said > 0 and place.running.logged("daemon").count(f"Checking run {at_work}") > 1
 
     place.running.until(noticed, "a daemon that found no code server")

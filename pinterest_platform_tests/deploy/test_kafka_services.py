@@ -1,4 +1,4 @@
-"""Gateway and sink as compose.yaml starts them and looks after them, over a real Kafka."""
+"""Gateway and sink with the commands and health checks of compose.yaml, over a real Kafka."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from pinterest_platform_tests.deploy.deployment import Deployment, deployment
 
 pytestmark = pytest.mark.skipif(not has_java(), reason=NO_JAVA)
 
-# What compose.yaml requires of everybody.
+# Variables that compose.yaml requires of every deployment.
 REQUIRED = {"POSTGRES_PASSWORD": "unused", "DAGSTER_COMPUTE_LOG_BUCKET": "unused"}
 
 
@@ -28,7 +28,7 @@ def running(broker: Kafka, tmp_path: Path) -> Iterator[Deployment]:
         yield running
 
 
-def test_the_sink_is_well_while_it_reads_and_not_without_it(running: Deployment) -> None:
+def test_the_sink_is_healthy_only_while_it_reads(running: Deployment) -> None:
     assert not running.is_healthy("sink")
     running.start("gateway")
     running.until(lambda: running.is_healthy("gateway"), "a gateway that made its topics")
@@ -38,7 +38,7 @@ def test_the_sink_is_well_while_it_reads_and_not_without_it(running: Deployment)
     assert not running.is_healthy("sink")
 
 
-def test_a_sink_without_brokers_is_not_well(broker: Kafka, running: Deployment) -> None:
+def test_a_sink_without_brokers_is_unhealthy(broker: Kafka, running: Deployment) -> None:
     running.start("sink")
     running.until(lambda: running.is_healthy("sink"), "a sink that reads")
     broker.kill()

@@ -50,7 +50,7 @@ def test_the_environment_overrides_each_key(
     )
 
 
-def test_variables_of_the_shell_without_the_prefix_do_not_count(file: Path) -> None:
+def test_shell_variables_without_the_prefix_are_ignored(file: Path) -> None:
     bare = {"USER": "root", "HOST": "here", "PASSWORD": "x", "DATABASE": "x", "PORT": "1"}
     assert load_credentials(file, bare) == load_credentials(file, {})
 

@@ -74,7 +74,7 @@ def test_mysql_means_pymysql_and_utf8mb4() -> None:
         "oracle://u:s3cret@h/d",
     ],
 )
-def test_an_invalid_url_is_not_shown(url: str) -> None:
+def test_an_invalid_url_is_not_displayed(url: str) -> None:
     with pytest.raises(PlatformError) as caught:
         opened(url=url)
     assert "s3cret" not in str(caught.value)

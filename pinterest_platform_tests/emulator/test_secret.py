@@ -1,4 +1,4 @@
-"""The source database by a secret of AWS Secrets Manager, read from the local AWS."""
+"""The source database from a secret of AWS Secrets Manager, read from the local AWS."""
 
 import itertools
 import json
@@ -39,7 +39,7 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def secret(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Secret:
-    """Keep a text as the secret that the settings name; its ARN."""
+    """Store a text as the secret in the settings; returns its ARN."""
     for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint}).items():
         monkeypatch.setenv(name, value)
 
@@ -64,13 +64,13 @@ def test_a_secret_of_rds_becomes_a_mysql_url(secret: Secret) -> None:
     )
 
 
-def test_an_arn_says_the_region(secret: Secret, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_arn_contains_the_region(secret: Secret, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PINTEREST_DB_SECRET", secret(json.dumps(GOOD)))
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
     assert opened().host == "db.example"
 
 
-def test_the_environment_wins_and_adds_what_a_managed_secret_leaves_out(
+def test_the_environment_overrides_and_completes_a_managed_secret(
     secret: Secret, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret(json.dumps({"username": "reader", "password": PASSWORD}))
@@ -100,7 +100,7 @@ def test_a_missing_key_is_named(secret: Secret, key: str) -> None:
         (json.dumps([PASSWORD]), "is not a JSON object"),
     ],
 )
-def test_what_cannot_be_used_is_one_line_without_a_value(
+def test_an_unusable_secret_is_one_line_without_a_value(
     secret: Secret, text: str, says: str
 ) -> None:
     secret(text)
@@ -110,19 +110,17 @@ def test_what_cannot_be_used_is_one_line_without_a_value(
     assert f"the secret {settings.load().db_secret}" in message
     assert PASSWORD not in message
     assert "\n" not in message
-    # What Python shows beside it must not hold the value either.
+    # Chained exceptions, which Python prints, must not contain the value either.
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-def test_a_secret_that_is_not_there_is_named(
-    secret: Secret, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_secret_is_named(secret: Secret, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PINTEREST_DB_SECRET", "nowhere")
     with pytest.raises(PlatformError, match=r"nowhere .*ResourceNotFoundException.*DB_SECRET"):
         opened()
 
 
-def test_a_file_and_a_secret_are_one_too_many(
+def test_a_file_and_a_secret_together_are_an_error(
     secret: Secret, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret(json.dumps(GOOD))
@@ -131,7 +129,7 @@ def test_a_file_and_a_secret_are_one_too_many(
         opened()
 
 
-def test_a_value_in_place_of_the_name_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_instead_of_the_name_is_not_displayed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PINTEREST_DB_SECRET", json.dumps(GOOD))
     with pytest.raises(PlatformError, match="PINTEREST_DB_SECRET cannot be used") as caught:
         settings.load()

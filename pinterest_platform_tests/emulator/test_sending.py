@@ -241,7 +241,7 @@ def test_an_invalid_url_is_an_error(url: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_password_in_the_url_is_not_shown() -> None:
+def test_a_password_in_the_url_is_not_displayed() -> None:
     assert GatewaySession("http://u:s3cret@h:1/v1/", Stop()).name == "http://h:1/v1"
 
 

@@ -1,4 +1,4 @@
-"""What a user reads when the server of the engine ``connect`` is not one, and how sessions last."""
+"""The engine ``connect``: errors of unusable servers, and the lifetime of sessions."""
 
 import socket
 import threading
@@ -21,19 +21,19 @@ from pinterest_platform.errors import PlatformError
 
 TOKEN = "s3cret-t0ken"
 
-# Ten for the answer that does not come, and imports on a busy machine.
+# Ten for a missing answer, the rest for imports on a busy machine.
 SOON_SECONDS = 60
 
-# For how many seconds Sail keeps a session of which it hears nothing; a setting of its own.
+# Sail's setting for the seconds after which it ends a session without requests.
 PATIENCE = "SAIL_SPARK__SESSION_TIMEOUT_SECS"
 
 
-# How what gzip compressed begins.
+# The first bytes of gzip.
 GZIP = b"\x1f\x8b\x08\x00"
 
 
 def refused(remote: str) -> str:
-    """What is said of a server that cannot be used; soon, and without its token."""
+    """The error of an unusable server, which must come soon and not contain the token."""
     started = time.monotonic()
     with pytest.raises(PlatformError) as raised, connect_session(remote):
         pass
@@ -45,7 +45,7 @@ def refused(remote: str) -> str:
 
 @contextmanager
 def listening() -> Iterator[int]:
-    """The port of something that takes connections and never says a word."""
+    """The port of a server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -63,41 +63,41 @@ def web_server() -> Iterator[int]:
             thread.join()
 
 
-def test_where_nobody_listens_the_address_is_named() -> None:
+def test_the_address_of_a_missing_server_is_named() -> None:
     with listening() as port:
         pass
     said = refused(f"sc://me:{TOKEN}@127.0.0.1:{port}/;token={TOKEN}")
     assert f"127.0.0.1:{port}" in said
 
 
-def test_what_never_answers_is_not_waited_for() -> None:
+def test_a_silent_server_is_an_error() -> None:
     with listening() as port:
         assert "does not answer" in refused(f"sc://127.0.0.1:{port}/;use_ssl=true;token={TOKEN}")
 
 
-def test_a_web_server_is_no_spark_connect_server() -> None:
+def test_a_web_server_is_an_error() -> None:
     with web_server() as port:
         assert "does not answer" in refused(f"sc://127.0.0.1:{port}")
 
 
-def test_parameters_that_cannot_be_read_are_not_repeated() -> None:
+def test_invalid_parameters_are_not_repeated() -> None:
     with listening() as port:
         assert "/;name=value" in refused(f"sc://127.0.0.1:{port}/;{TOKEN}")
 
 
-def pump(source: socket.socket, sink: socket.socket, heard: bytearray) -> None:
-    """Pass on what one side says, until it has said all."""
+def pump(source: socket.socket, sink: socket.socket, received: bytearray) -> None:
+    """Forward data from one side until its end."""
     with suppress(OSError):
         while said := source.recv(65536):
-            heard += said
+            received += said
             sink.sendall(said)
         sink.shutdown(socket.SHUT_WR)
 
 
 @contextmanager
-def overheard(url: str) -> Iterator[tuple[str, bytearray]]:
-    """A way to a server for one client, and what the server says on it."""
-    heard = bytearray()
+def recorded(url: str) -> Iterator[tuple[str, bytearray]]:
+    """A proxy of a server for one client, and the server's data."""
+    received = bytearray()
     server = urlsplit(url)
     with ExitStack() as stack:
         listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
@@ -109,26 +109,26 @@ def overheard(url: str) -> Iterator[tuple[str, bytearray]]:
                     there = stack.enter_context(
                         socket.create_connection((server.hostname, server.port))
                     )
-                    for ends in ((client, there, bytearray()), (there, client, heard)):
+                    for ends in ((client, there, bytearray()), (there, client, received)):
                         threading.Thread(target=pump, args=ends, daemon=True).start()
 
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            yield f"sc://127.0.0.1:{listening.getsockname()[1]}", heard
+            yield f"sc://127.0.0.1:{listening.getsockname()[1]}", received
         finally:
             listening.shutdown(socket.SHUT_RDWR)
             thread.join()
 
 
 def test_answers_are_not_compressed() -> None:
-    """Of those that are, one of some hundred thousand cannot be read."""
-    with sail_server() as url, overheard(url) as (way, heard):
+    """Because gRPC fails to decompress about one in 100,000 answers (see ``engines.session``)."""
+    with sail_server() as url, recorded(url) as (way, received):
         with connect_session(way) as session:
             session.conf.get("spark.sql.session.timeZone")
             name = cast(ConnectSession, session).session_id.encode()
-        assert name in heard
-        assert GZIP not in heard
+        assert name in received
+        assert GZIP not in received
 
 
 def test_a_session_ends_and_the_server_does_not() -> None:
@@ -139,17 +139,17 @@ def test_a_session_ends_and_the_server_does_not() -> None:
 
 
 def as_slow_as(seconds: float) -> Callable[[int], int]:
-    """A function for a query that is to take some time."""
+    """A slow function for a query."""
 
     def slow(value: int) -> int:
-        time.sleep(seconds)  # the work that takes longer than the server waits
+        time.sleep(seconds)  # work that takes longer than the server's timeout
         return value
 
     return slow
 
 
 @pytest.mark.parametrize("engine", ["sail", "connect"])
-def test_a_query_that_outlasts_the_patience_of_the_server_ends_well(
+def test_a_query_longer_than_the_servers_timeout_succeeds(
     engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "PULSE_SECONDS", 0.2)

@@ -1,4 +1,4 @@
-"""What a user reads where Apache Spark cannot start."""
+"""The errors when Apache Spark cannot start."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from pinterest_platform.errors import PlatformError
 from pinterest_platform_tests.process import Pinterest
 
 
-def said_with_java(monkeypatch: pytest.MonkeyPatch, home: Path, script: str) -> str:
-    """What is said where ``JAVA_HOME`` has this for a java."""
+def error_with_java(monkeypatch: pytest.MonkeyPatch, home: Path, script: str) -> str:
+    """The error if this script is the java of ``JAVA_HOME``."""
     java = home / "bin" / "java"
     java.parent.mkdir()
     java.write_text(f"#!/bin/sh\n{script}\n")
@@ -28,7 +28,7 @@ def refused() -> str:
     return str(raised.value)
 
 
-def test_without_java_it_is_said_what_to_install(
+def test_without_java_the_error_names_the_package(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
@@ -43,23 +43,23 @@ def test_a_java_that_is_too_old_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, version: str
 ) -> None:
     script = f"echo '{said}' >&2"
-    assert f"is Java {version}:" in said_with_java(monkeypatch, tmp_path, script)
+    assert f"is Java {version}:" in error_with_java(monkeypatch, tmp_path, script)
 
 
 def test_a_java_that_does_not_run_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    said = said_with_java(monkeypatch, tmp_path, "exit 1")
+    said = error_with_java(monkeypatch, tmp_path, "exit 1")
     assert f"{tmp_path}/bin/java cannot be run" in said
 
 
 @pytest.mark.skipif(not has_java(), reason=NO_JAVA)
-def test_without_a_network_the_jars_are_named_and_nothing_else_is_said(tmp_path: Path) -> None:
+def test_without_a_network_the_error_names_only_the_jars(tmp_path: Path) -> None:
     nobody = "-Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=9"
     pinterest = Pinterest(
         tmp_path / "home",
         PINTEREST_ENGINE="spark",
-        # A home in which no jars were fetched yet.
+        # A home without downloaded jars.
         JAVA_TOOL_OPTIONS=f"-Duser.home={tmp_path} {nobody}",
-        # What PySpark leaves in a process that had a session on a server, and may be set by hand.
+        # PySpark sets this variable with a session on a server; users can set it, too.
         SPARK_CONNECT_MODE_ENABLED="1",
         SPARK_REMOTE="sc://127.0.0.1:9",
     )
@@ -70,8 +70,8 @@ def test_without_a_network_the_jars_are_named_and_nothing_else_is_said(tmp_path:
 
 
 @pytest.mark.skipif(not has_java(), reason=NO_JAVA)
-def test_a_query_shows_nothing_of_the_environment(tmp_path: Path) -> None:
-    """Spark's variables are put into the text before it is parsed, within strings, too."""
+def test_a_query_cannot_read_the_environment(tmp_path: Path) -> None:
+    """Spark substitutes its variables in the text before parsing, even within strings."""
     pinterest = Pinterest(tmp_path / "home", PINTEREST_ENGINE="spark", PLANTED="s3cret")
     done = pinterest("query", "SELECT '${env:PLANTED}' AS said", "--format", "csv")
     assert done.stdout == "said\n${env:PLANTED}\n", done.stderr

@@ -23,7 +23,7 @@ DEADLINE_SECONDS = 30
 RECORDS_TYPE = "application/vnd.kafka.json.v2+json"
 PIN = "pinterest.pin"
 
-# A gateway's environment: without the settings of whoever runs the tests.
+# A gateway's environment, without the caller's settings.
 ENVIRONMENT = {
     name: value for name, value in os.environ.items() if not name.startswith(("PINTEREST_", "AWS_"))
 }
@@ -33,7 +33,7 @@ class Gateway:
     """A gateway process that listens at ``url``, and ways to end it."""
 
     def __init__(self, landing: str, *options: str, **environment: str) -> None:
-        # Not a pipe: the log can be read while the gateway runs.
+        # Not a pipe: tests read the log while the gateway runs.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the gateway
         self._process = subprocess.Popen(
             [Path(sys.executable).with_name("pinterest"), "gateway", "--port", "0", *options],

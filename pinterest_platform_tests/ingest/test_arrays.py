@@ -1,4 +1,4 @@
-"""Values that are JSON arrays of objects, and those that only look like one."""
+"""Splitting of JSON arrays of objects, and values that only resemble one."""
 
 import json
 import time
@@ -21,7 +21,7 @@ ODD_OBJECTS = (
 
 
 def batch(*values: str | bytes) -> pa.RecordBatch:
-    """Rows with offsets from 7 on; bytes are what is not UTF-8."""
+    """Rows with offsets from 7; bytes are values that are not UTF-8."""
     count = len(values)
     return pa.RecordBatch.from_arrays(
         [
@@ -38,7 +38,7 @@ def batch(*values: str | bytes) -> pa.RecordBatch:
 
 
 def rows(*values: str | bytes) -> list[tuple[str, str | bytes]]:
-    """(natural key, value) of what the values are taken apart into."""
+    """(natural key, value) of the split values."""
     return [
         (row["offset_or_sequence_number"], row["value"] or row["value_bytes"])
         for piece in split(batch(*values))
@@ -46,7 +46,7 @@ def rows(*values: str | bytes) -> list[tuple[str, str | bytes]]:
     ]
 
 
-def test_an_array_of_objects_is_as_many_records_between_the_others() -> None:
+def test_an_array_of_objects_becomes_one_record_per_object_in_place() -> None:
     assert rows('{"index":1}', '[{"index":2},{"index":3}]', "x", '[{"index":4}]', b"[\xff") == [
         ("7", '{"index":1}'),
         ("8:0", '{"index":2}'),
@@ -70,12 +70,12 @@ def test_an_element_knows_the_topic_partition_object_and_arrival_of_its_array() 
         }
 
 
-def test_the_text_of_an_element_stays_as_it_is() -> None:
+def test_the_text_of_an_element_is_unchanged() -> None:
     assert objects_in(f"[{', '.join(ODD_OBJECTS)}]") == list(ODD_OBJECTS)
 
 
 @pytest.mark.parametrize("around", [" \t\r\n", "\ufeff", "\ufeff "])
-def test_white_space_and_a_byte_order_mark_may_stand_before_an_array(around: str) -> None:
+def test_white_space_and_a_byte_order_mark_may_precede_an_array(around: str) -> None:
     assert rows(f'{around}[ {{"index":1}}\t,\r\n{{"index":2}} ] \r') == [
         ("7:0", '{"index":1}'),
         ("7:1", '{"index":2}'),
@@ -118,12 +118,12 @@ def test_white_space_and_a_byte_order_mark_may_stand_before_an_array(around: str
         '[{"deep": ' + "[" * DEEPEST + "]" * DEEPEST + "}]",
     ],
 )
-def test_what_is_no_array_of_objects_stays_one_record(value: str) -> None:
+def test_any_other_value_stays_one_record(value: str) -> None:
     assert objects_in(value) is None
     assert [row["value"] for piece in split(batch(value)) for row in piece.to_pylist()] == [value]
 
 
-def test_a_batch_without_an_array_is_passed_on_as_it_is() -> None:
+def test_a_batch_without_an_array_is_returned_unchanged() -> None:
     given = batch('{"index":1}', "", " {}", b"\xff")
     (piece,) = split(given)
     assert piece is given
@@ -154,7 +154,7 @@ def test_an_array_of_very_many_objects_comes_in_several_batches() -> None:
 def test_hostile_values_of_ten_megabytes_take_seconds_and_stay_one_record(hostile: str) -> None:
     began = time.monotonic()
     assert objects_in(hostile) is None
-    # Quadratic time would be days.
+    # Quadratic time would take days.
     assert time.monotonic() - began < 20
 
 

@@ -1,4 +1,4 @@
-"""What happens to a lake while nobody looks."""
+"""Manipulations of a lake behind the platform's back."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from pinterest_platform.tables.contract import Table
 
 
 def double_a_row(table: Path) -> None:
-    """Let somebody write a row into a table that it holds already, which no check lets pass."""
+    """Duplicate a row of a table, which must fail a check."""
     rows = DeltaTable(str(table)).to_pyarrow_table()
     write_deltalake(str(table), rows.slice(0, 1), mode="append")
 
 
 def let_pass(spark: SparkSession, lake: Lake, table: Table, *, days: int) -> None:
-    """Let all that a raw table holds have arrived, and been ingested, some days earlier."""
+    """Move arrival and ingestion of all rows of a raw table some days back."""
     location = lake.location(table)
     moved = (
         spark.read.format("delta")

@@ -1,4 +1,4 @@
-"""What a query over the lake may not do, whatever it is dressed up as, and what it may."""
+"""Allowed queries over the lake, and attempts to do anything else."""
 
 from contextlib import suppress
 
@@ -181,7 +181,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize("sql", [*WRITES, *STATEMENTS, *COMMANDS, *FUNCTIONS, *PLACES])
-def test_what_is_more_than_a_query_over_the_lake_is_refused_in_one_line(sql: str) -> None:
+def test_anything_but_a_query_over_the_lake_is_refused_in_one_line(sql: str) -> None:
     with pytest.raises(PlatformError) as refused:
         parsed(sql, TABLES)
     assert len(str(refused.value).splitlines()) == 1
@@ -192,7 +192,7 @@ def test_there_are_more_than_a_hundred_attempts() -> None:
 
 
 @pytest.mark.parametrize("depth", [10, 3_000])
-def test_a_query_that_is_nested_without_end_does_not_crash(depth: int) -> None:
+def test_an_endlessly_nested_query_does_not_crash(depth: int) -> None:
     with suppress(PlatformError):
         parsed("SELECT " + "(" * depth + "1" + ")" * depth, TABLES)
 
@@ -230,14 +230,14 @@ def test_a_query_that_is_nested_without_end_does_not_crash(depth: int) -> None:
         ("(SELECT 1) UNION (SELECT 2) ORDER BY 1 LIMIT 1", None),
     ],
 )
-def test_a_query_is_let_through(sql: str, tables: set[tuple[str, str]] | None) -> None:
+def test_a_query_is_accepted(sql: str, tables: set[tuple[str, str]] | None) -> None:
     query = parsed(sql, TABLES)
     assert tables is None or query.tables == tables
     assert parsed(query.sql, TABLES) == query
 
 
-def test_two_quotation_marks_are_one_within_a_text() -> None:
-    """As in Spark 4; Sail 0.7.2 takes them for two texts, side by side."""
+def test_two_quotation_marks_are_one_within_a_string() -> None:
+    """As in Spark 4; Sail 0.7.2 reads two adjacent strings."""
     sql = "SELECT 'it''s', \"a\"\"b\" -- '"
     assert parsed(sql, TABLES).sql == "SELECT 'it\\'s' , 'a\"b'"
 
@@ -281,8 +281,8 @@ SAME = [
 
 
 @pytest.mark.parametrize("sql", SAME)
-def test_what_is_written_anew_gives_the_same_answer(spark: SparkSession, sql: str) -> None:
-    """With the same names of columns."""
+def test_the_rewritten_query_gives_the_same_answer(spark: SparkSession, sql: str) -> None:
+    """With the same column names."""
     original = spark.sql(sql).toArrow()
     anew = spark.sql(parsed(sql, TABLES).sql).toArrow()
     assert anew.to_pylist() == original.to_pylist()

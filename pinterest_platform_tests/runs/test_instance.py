@@ -1,4 +1,4 @@
-"""The Dagster instance of a home, also of one that an earlier version made."""
+"""The Dagster instance of a home, including homes of earlier versions."""
 
 from pathlib import Path
 

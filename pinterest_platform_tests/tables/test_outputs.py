@@ -60,7 +60,7 @@ def test_the_top_category_keeps_every_tied_row(spark: SparkSession) -> None:
     ]
 
 
-def test_categories_are_counted_in_the_years_asked_for(spark: SparkSession) -> None:
+def test_categories_are_counted_in_the_requested_years(spark: SparkSession) -> None:
     years = [2017, 2018, 2022, 2023, None]
     posts = posts_of(spark, *({"post_year": year} for year in years))
     counted = categories.category_counts_by_year(posts, (2018, 2022))
@@ -94,7 +94,7 @@ def test_the_top_user_of_a_country_is_listed_once(spark: SparkSession) -> None:
     ]
 
 
-def test_the_country_of_the_top_user_is_every_country_that_is_tied(spark: SparkSession) -> None:
+def test_the_country_of_the_top_user_includes_ties(spark: SparkSession) -> None:
     posts = posts_of(
         spark,
         {"follower_count": 50},

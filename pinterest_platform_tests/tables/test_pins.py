@@ -87,7 +87,7 @@ def test_a_placeholder_of_one_column_is_text_in_another(raw_rows: RawRows) -> No
         ("Local save into /data", "Local save into /data"),
     ],
 )
-def test_the_prefix_of_the_save_location_goes_and_the_rest_stays(
+def test_the_prefix_of_the_save_location_is_removed(
     raw_rows: RawRows, given: str, kept: str
 ) -> None:
     assert column(clean_pins(raw_rows(PIN | {"save_location": given})), "save_location") == [kept]
@@ -143,7 +143,7 @@ def test_a_pin_is_read_however_it_is_wrapped(raw_rows: RawRows, value: str) -> N
         ("null", None),
     ],
 )
-def test_text_is_kept_where_engines_read_it_differently(
+def test_text_that_engines_read_differently_is_kept(
     raw_rows: RawRows, written: str, title: str | None
 ) -> None:
     given = json.dumps(PIN | {"title": "?"}).replace('"?"', written)
@@ -159,14 +159,14 @@ def test_whole_numbers_may_have_an_exponent(raw_rows: RawRows, written: str, ind
 
 
 @pytest.mark.parametrize("written", ['"1e1"', "1e-1", "15e-1", "1.00000000001e1", "1e400"])
-def test_other_numbers_with_an_exponent_are_no_whole_numbers(
+def test_other_numbers_with_an_exponent_are_not_whole_numbers(
     raw_rows: RawRows, written: str
 ) -> None:
     given = json.dumps(PIN | {"index": "?"}).replace('"?"', written)
     assert clean_pins(raw_rows(given)).count() == 0
 
 
-def test_ind_is_as_good_as_index(raw_rows: RawRows) -> None:
+def test_ind_is_accepted_instead_of_index(raw_rows: RawRows) -> None:
     given = {name: value for name, value in PIN.items() if name != "index"} | {"ind": 9}
     assert column(clean_pins(raw_rows(given)), "ind") == [9]
 
@@ -178,7 +178,7 @@ def test_the_newest_row_of_a_day_wins(raw_rows: RawRows) -> None:
     assert column(clean_pins(given), "title") == ["late"]
 
 
-def test_of_rows_that_arrived_together_the_larger_offset_wins(raw_rows: RawRows) -> None:
+def test_the_larger_offset_wins_among_rows_that_arrived_together(raw_rows: RawRows) -> None:
     nine, ten = PIN | {"title": "nine"}, PIN | {"title": "ten"}
     assert column(clean_pins(raw_rows(nine, ten, first_offset=9)), "title") == ["ten"]
 
@@ -193,7 +193,7 @@ def test_of_rows_that_arrived_together_the_larger_offset_wins(raw_rows: RawRows)
         ("1" + "0" * 55 + ":1", ["1" + "0" * 55 + ":0", "9" * 55 + ":17:3"]),
     ],
 )
-def test_of_records_that_came_packed_the_larger_numbers_win_part_by_part(
+def test_the_larger_place_wins_among_records_of_an_aggregate(
     raw_rows: RawRows, newest: str, others: list[str]
 ) -> None:
     keys = [*others, newest]

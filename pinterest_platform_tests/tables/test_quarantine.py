@@ -1,4 +1,4 @@
-"""cleaned.quarantine: what cannot be a row, with the reason, and the raw row itself."""
+"""cleaned.quarantine: records that cannot become a row, with the reason and the raw row."""
 
 from typing import Any
 
@@ -81,7 +81,7 @@ GOOD = {"pin": PIN, "geo": GEO, "user": USER}
 
 
 @pytest.mark.parametrize(("kind", "value", "reason"), PROBLEMS)
-def test_a_record_that_cannot_be_used_is_quarantined_with_its_reason(
+def test_an_unusable_record_is_quarantined_with_its_reason(
     raw_rows: RawRows, kind: str, value: Any, reason: str
 ) -> None:
     bad, good = raw_rows(value), raw_rows(GOOD[kind], first_offset=1)
@@ -110,6 +110,6 @@ def test_a_bracket_in_text_is_text(raw_rows: RawRows) -> None:
     assert records(clean_pins(raw_rows(PIN | {"title": title})), "title") == [(title,)]
 
 
-def test_a_field_of_the_same_name_further_down_is_none_of_ours(raw_rows: RawRows) -> None:
+def test_a_nested_field_with_the_same_name_is_ignored(raw_rows: RawRows) -> None:
     nested = PIN | {"meta": {"title": {"en": "cake"}}}
     assert records(clean_pins(raw_rows(nested)), "title") == [("Two-tier cake",)]

@@ -89,7 +89,7 @@ def test_follower_counts_are_whole_numbers(spark: SparkSession, given: str, read
         ),
     ],
 )
-def test_what_is_no_follower_count_is_null(spark: SparkSession, given: str) -> None:
+def test_any_other_follower_count_is_null(spark: SparkSession, given: str) -> None:
     assert read(spark, text.follower_count, given) == [None]
 
 
@@ -98,7 +98,7 @@ def test_whole_numbers_of_an_int(spark: SparkSession) -> None:
     assert read(spark, text.whole_number, *given) == [7, 7, -7, 7, 7, 7, 2147483647, -2147483648]
 
 
-def test_what_is_no_whole_number_is_null(spark: SparkSession) -> None:
+def test_any_other_whole_number_is_null(spark: SparkSession) -> None:
     given = ("7.5", "1e3", "x", "", "true", "2147483648", "NaN", "0x10", "\u0663", None)
     assert read(spark, text.whole_number, *given) == [None] * len(given)
 
@@ -137,13 +137,13 @@ def test_decimal_numbers(spark: SparkSession) -> None:
     ],
 )
 def test_moments_are_iso_8601_in_utc(spark: SparkSession, given: str, read_as: str) -> None:
-    def shown(column: Column) -> Column:
+    def formatted(column: Column) -> Column:
         return F.date_format(text.moment(column), "yyyy-MM-dd HH:mm:ss.SSS")
 
-    assert read(spark, shown, given) == [read_as]
+    assert read(spark, formatted, given) == [read_as]
 
 
-def test_what_is_no_moment_is_null(spark: SparkSession) -> None:
+def test_any_other_moment_is_null(spark: SparkSession) -> None:
     given = (
         "0000-01-01",
         "2018-02-30",

@@ -34,7 +34,7 @@ def test_types_are_those_of_the_contract(raw_rows: RawRows) -> None:
     ("first", "last", "name"),
     [(" Ana ", "", "Ana"), (None, "Cruz", "Cruz"), ("", " ", None), ("李", "小龙", "李 小龙")],
 )
-def test_a_name_is_what_there_is_of_it(
+def test_a_name_consists_of_its_present_parts(
     raw_rows: RawRows, first: str | None, last: str | None, name: str | None
 ) -> None:
     cleaned = clean_users(raw_rows(USER | {"first_name": first, "last_name": last}))

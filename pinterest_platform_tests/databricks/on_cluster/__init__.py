@@ -1,1 +1,1 @@
-"""Scripts that processes of the workspace run in an environment without this package."""
+"""Scripts of the workspace's processes, whose environment lacks this package."""

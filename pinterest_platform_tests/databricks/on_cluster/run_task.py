@@ -1,7 +1,8 @@
 """A task: ``run_task.py ORDER``, where ORDER is a file with JSON.
 
-``package_name`` and ``entry_point``, or ``python_file``; ``parameters``; ``managed``, where schemas
-are; ``failure``, the file for the error and its traceback. It ends with its standard input.
+Its keys: ``package_name`` and ``entry_point``, or ``python_file``; ``parameters``; ``managed``, the
+folder of schemas; ``failure``, the file for the error and its traceback. The process ends when its
+standard input does.
 """
 
 import json
@@ -27,9 +28,9 @@ _CREATE_SCHEMA = re.compile(
 
 
 def keep_schemas_below(managed: Path) -> None:
-    """Give a schema that a statement makes its place, as Unity Catalog does.
+    """Give each created schema a location in a catalog, as Unity Catalog does.
 
-    Sail takes the place from the statement only, and takes any catalog.
+    Sail needs the location in the statement, and accepts any catalog.
     """
     run = SparkSession.sql
 
@@ -48,7 +49,7 @@ def keep_schemas_below(managed: Path) -> None:
 
 
 def keep_answers_uncompressed() -> None:
-    """Ask Sail for answers as gRPC reads them every time, as the engines on this machine do."""
+    """Request uncompressed answers from Sail, as the engines do (see ``engines.session``)."""
     ChannelBuilder.GRPC_DEFAULT_OPTIONS.append(("grpc.compression_enabled_algorithms_bitset", 1))
 
 
@@ -66,10 +67,10 @@ def run(order: dict[str, Any]) -> None:
 
 
 def end_with_the_workspace() -> None:
-    """End when standard input does."""
+    """Exit when standard input ends."""
 
     def wait() -> None:
-        # Not through sys.stdin, whose lock the interpreter wants when it ends.
+        # Not sys.stdin: at exit the interpreter needs its lock.
         os.read(0, 1)
         os._exit(1)
 
@@ -77,7 +78,7 @@ def end_with_the_workspace() -> None:
 
 
 def main(order: dict[str, Any]) -> None:
-    """Run the task; an error is written down and raised."""
+    """Run the task; write an error to the failure file, then raise it."""
     end_with_the_workspace()
     keep_answers_uncompressed()
     keep_schemas_below(Path(order["managed"]))

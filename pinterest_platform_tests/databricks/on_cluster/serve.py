@@ -1,8 +1,9 @@
-"""A cluster: a Sail server, and on standard input what its catalog is asked.
+"""A cluster: a Sail server, with requests about its catalog on standard input.
 
-``serve.py SESSION MANAGED``. Sail keeps a catalog a session and forgets it with the process, so all
-tasks share the session SESSION, and before each task it learns what lies below the folder MANAGED:
-``<catalog>/<schema>/<table>``. A line of JSON in, a line of JSON out; it ends with its input.
+``serve.py SESSION MANAGED``. Sail's catalogs belong to a session and are in memory. So all tasks
+share the session SESSION, and before each task it registers the tables in the folder MANAGED:
+``<catalog>/<schema>/<table>``. Each request and answer is a line of JSON; the process ends with its
+standard input.
 """
 
 import json
@@ -19,11 +20,11 @@ FIRST_COMMIT = f"_delta_log/{0:020}.json"
 
 
 def learn(spark: SparkSession, managed: Path, schemas: dict[str, str]) -> None:
-    """Let the session know schemas and tables that others made.
+    """Register schemas and tables that others created in the session.
 
     Args:
         spark: the session.
-        managed: where they are.
+        managed: the folder of the tables.
         schemas: the columns of tables as JSON, by ``catalog.schema.table``.
     """
     for folder in sorted(managed.glob("*/*")):
@@ -34,7 +35,7 @@ def learn(spark: SparkSession, managed: Path, schemas: dict[str, str]) -> None:
     for name, location in tables(managed).items():
         if not known(spark, name):
             delta = spark.read.format("delta")
-            # The log has the columns of the partitions last; Databricks keeps the order.
+            # The log has partition columns last; Databricks keeps the declared order.
             columns = (
                 StructType.fromJson(json.loads(schemas[name]))
                 if name in schemas
@@ -45,7 +46,7 @@ def learn(spark: SparkSession, managed: Path, schemas: dict[str, str]) -> None:
 
 
 def columns_of_tables(spark: SparkSession, managed: Path) -> dict[str, str]:
-    """The columns of the tables that the session knows, as JSON."""
+    """The columns of the session's tables, as JSON."""
     return {name: spark.table(name).schema.json() for name in tables(managed) if known(spark, name)}
 
 
@@ -57,12 +58,12 @@ def tables(managed: Path) -> dict[str, Path]:
 
 
 def known(spark: SparkSession, name: str) -> bool:
-    """Whether the session knows a table."""
+    """Whether the session has the table."""
     return spark.catalog.tableExists(name)
 
 
 def partitions(location: Path) -> list[str]:
-    """The columns by which a table is partitioned, from its first commit."""
+    """A table's partition columns, from its first commit."""
     commit = (location / FIRST_COMMIT).read_text()
     actions = [json.loads(line) for line in commit.splitlines()]
     columns: list[str]
@@ -88,7 +89,7 @@ def serve(session: str, managed: Path) -> None:
         except PySparkException as error:
             answer = {"error": str(error)}
         print(json.dumps(answer), flush=True)
-    # The session would wait for the server, and the server for nothing.
+    # Otherwise the session would wait for the server for ever.
     os._exit(0)
 
 

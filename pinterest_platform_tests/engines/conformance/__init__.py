@@ -1,6 +1,6 @@
-"""What every engine must do alike: one suite, and the engines that it is run on."""
+"""The conformance of engines: one suite, run on each engine."""
 
 import pytest
 
-# Not a test module itself, but its assertions are to say what they compared.
+# Not a test module, but its assertions should explain themselves, too.
 pytest.register_assert_rewrite(f"{__name__}.suite")

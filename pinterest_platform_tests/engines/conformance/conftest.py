@@ -1,4 +1,4 @@
-"""The posts, and what Sail in a process makes of them: what other engines are compared with."""
+"""The posts, and the reference: Sail's results in a process."""
 
 import os
 from collections.abc import Iterator
@@ -21,8 +21,8 @@ from pinterest_platform_tests.kinesis import turned_kinesis
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    # A folder as people name theirs: no engine may take it for a URL, a glob, or SQL. delta-rs, the
-    # reader of these tests, takes no brackets and decodes a %; test_paths.py has them.
+    # A folder with a realistic odd name: no engine may read it as a URL, a glob or SQL. delta-rs,
+    # the reader of these tests, rejects brackets and decodes %: test_paths.py covers these.
     folder = tmp_path_factory.mktemp("site") / "it's 1 * `pinté`#"
     folder.mkdir()
     with turned_kinesis() as (kinesis, aws), pytest.MonkeyPatch.context() as environment:
@@ -39,7 +39,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def sail(site: Site) -> Iterator[EngineProcess]:
-    """Sail, where an engine's work is to be continued by another."""
+    """Sail, which takes turns with the engine under test."""
     with engine_process("sail", site.places(Path(), Path()), "", site.aws) as engine:
         yield engine
 

@@ -1,4 +1,4 @@
-"""An engine in a process of its own, because PySpark takes one kind of session a process."""
+"""An engine in its own process: PySpark supports one kind of session per process."""
 
 import multiprocessing
 import os
@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from pinterest_platform.engines.engine import Engine
 from pinterest_platform.places import Places
 
-# From nothing, Apache Spark makes all tables in two minutes; a busy machine may take much longer.
+# Apache Spark builds all tables in two minutes; a busy machine may take much longer.
 DEADLINE_SECONDS = 600
 
 # A session closes within seconds.
@@ -36,7 +36,7 @@ class EngineProcess:
         *arguments: P.args,
         **named: P.kwargs,
     ) -> T:
-        """What the function gives there; its error fails the test with the traceback."""
+        """The function's result there; its error fails the test, with the traceback."""
         self._connection.send((function, arguments, named))
         assert self._connection.poll(DEADLINE_SECONDS), f"{function.__name__} does not end"
         answer, error = self._connection.recv()
@@ -49,7 +49,7 @@ class EngineProcess:
 def engine_process(
     name: str, places: Places, remote: str, environment: Mapping[str, str]
 ) -> Iterator[EngineProcess]:
-    """The engine's process; ``environment`` is added to that of this one."""
+    """The engine's process, with this process's variables and ``environment``."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(

@@ -1,4 +1,4 @@
-"""What the Dagster instance of a run shows in the UI, without what differs from run to run."""
+"""The events of a run in its Dagster instance, without values that differ between runs."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ def materialisations(home: Path) -> dict[str, Told]:
 
 
 def check_evaluations(home: Path) -> dict[str, Told]:
-    """How each '<asset>:<check>' of the only run in a home ended."""
+    """The result of each '<asset>:<check>' of the only run in a home."""
     found: dict[str, Told] = {}
     for event in _events(home, DagsterEventType.ASSET_CHECK_EVALUATION):
         check = event.asset_check_evaluation_data

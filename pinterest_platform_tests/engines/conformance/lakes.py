@@ -1,4 +1,4 @@
-"""Lakes as another reader and writer of Delta sees them: their rows, and how they are spoilt."""
+"""Reads and corrupts lakes with another implementation of Delta."""
 
 import shutil
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Rows = dict[str, list[Row]]
 
 
 def rows_of(lake: Path, table: Table) -> list[Row]:
-    """All rows without the moment of ingestion, sorted; where they must lie in order, as they do.
+    """All rows without the time of ingestion; sorted, except for tables with a fixed order.
 
     Timestamps are in UTC, whatever the time zone of this process.
     """
@@ -35,21 +35,21 @@ def tables_of(lake: Path) -> Rows:
 
 
 def spoil(good: Path, spoilt: Path) -> None:
-    """Copy a lake, and put rows into every table that fail each of its checks but ``not_empty``."""
+    """Copy a lake and add rows that fail every check of their table, except ``not_empty``."""
     shutil.copytree(good, spoilt)
     for name, table in TABLES.items():
         _rewrite(spoilt, table, _SPOILT.get(name, _spoilt_output))
 
 
 def empty(good: Path, emptied: Path) -> None:
-    """Copy a lake, and take all rows out of its analytics."""
+    """Copy a lake without the rows of its analytics."""
     shutil.copytree(good, emptied)
     for table in in_schema("analytics"):
         _rewrite(emptied, table, lambda rows: rows.clear())
 
 
 def make_outdated(lake: Path, table: Table) -> None:
-    """Let an earlier version of the contract have made a table, with another column in it."""
+    """Rewrite a table as if an earlier contract, with another column, had built it."""
     rows = pa.table({"former": ["x"], table.column_names[-1]: ["text"]})
     write_deltalake(_location(lake, table), rows, mode="overwrite", schema_mode="overwrite")
 
@@ -75,10 +75,10 @@ def _rewrite(lake: Path, table: Table, change: Callable[[list[Row]], Any]) -> No
 
 
 def _nullable(table: Table) -> list[str]:
-    """The columns that the contract wants filled, and that can be null in a row that is looked at.
+    """The required columns that can be null in a checked row.
 
-    The day is the partition, and the time of ingestion is what the readings of a stream are told
-    apart by.
+    Not the day, which is the partition, nor the time of ingestion, which identifies the reads of a
+    stream.
     """
     return [
         column.name
@@ -109,7 +109,7 @@ def _spoilt_raw_pin(rows: list[Row]) -> None:
 
 
 def _spoilt_stream(rows: list[Row]) -> None:
-    # The last ones were read so late that what came before them had expired.
+    # The last ones were read so late that earlier records had expired.
     for row in rows[-5:]:
         row["ingested_at"] = datetime(2050, 1, 1, tzinfo=UTC)
     _spoilt_raw(rows)

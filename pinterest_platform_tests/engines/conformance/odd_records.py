@@ -1,4 +1,4 @@
-"""Records as nobody should send them, made at random, and what cleaning makes of them."""
+"""Odd records, fixed and random, and the rows or reasons that cleaning gives them."""
 
 import base64
 import json
@@ -93,7 +93,7 @@ NO_WHITE = ("\u00a0", "\x0b", "\x0c", "\u2028", "\ufeff", "/*c*/", "//c\n", "#c\
 
 
 def fixed() -> Iterator[str]:
-    """Records each of which is odd in one way."""
+    """Records with one oddity each."""
     for depth in (99, 100, 101, 126, 127, 128, 500, 999, 1000, 1001, 2001, 20_000):
         yield '{"index":1,"ind":1,"z":' + "[" * (depth - 1) + "]" * (depth - 1) + "}"
         yield '{"z":' * depth + "1" + "}" * depth
@@ -154,15 +154,15 @@ def fixed() -> Iterator[str]:
 
 
 def generated(kind: str, seed: int, count: int) -> list[str]:
-    """Records of a kind, most of them whole but for one or a few odd things."""
+    """Random records of a kind, most of them with one or a few oddities."""
     dice = random.Random(f"{kind} {seed}")
     return [_record(kind, dice) for _ in range(count)]
 
 
 def cleaned(spark: SparkSession, kind: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
-    """For each record its row, or the reason why it is none."""
+    """The row or the reason for quarantine of each record."""
     types = ", ".join(f"{column.name} {column.type}" for column in raw.COLUMNS)
-    # Each has a day of its own, so that none is a duplicate of another.
+    # Each has its own day, so that none is a duplicate of another.
     rows = [
         (value, None, "any", "0", str(at), None, ARRIVED, ARRIVED, date(2000, 1, 1) + timedelta(at))
         for at, value in enumerate(values)
@@ -178,7 +178,7 @@ def cleaned(spark: SparkSession, kind: str, values: Sequence[str]) -> list[tuple
 
 
 def _printable(frame: DataFrame) -> DataFrame:
-    """Times as text, which PySpark would move to the time zone of the machine."""
+    """Times as text: PySpark would convert them to the machine's time zone."""
     moments = [name for name, type_ in frame.dtypes if type_.startswith("timestamp")]
     return frame.withColumns({name: frame[name].cast("string") for name in moments})
 

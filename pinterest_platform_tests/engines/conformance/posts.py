@@ -1,6 +1,6 @@
-"""The posts that all engines get: three days in both channels, with all the dirt there is.
+"""The posts for all engines: three days in both channels, with every kind of dirty value.
 
-The days are those around the end of winter time in New York, for engines that stand there.
+The days are around the end of winter time in New York, the time zone of some engines.
 """
 
 import base64
@@ -18,12 +18,12 @@ from pinterest_platform_tests.tables.test_quarantine import PROBLEMS
 DAYS = (date(2026, 3, 7), date(2026, 3, 8), date(2026, 3, 9))
 BEFORE, DAY, AFTER = DAYS
 
-# Before the first day by more than anything is read back.
+# Further before the first day than any read goes back.
 _STREAMS_MADE = datetime(2026, 2, 1, tzinfo=UTC)
-# Longer than until anybody runs this.
+# Longer than the age of these days at any run of the tests.
 RETENTION = timedelta(days=3650)
 
-# Text that comes out as it went in.
+# Text that must stay unchanged.
 TEXTS = (
     "😀👩‍👩‍👧‍👦🏳️‍🌈",
     "日本語 한국어 ไทย",
@@ -53,12 +53,12 @@ _MOMENTS = (
     "2018-11-08T06:29:48+05:30",
     "2018-11-08T06:29:48-0800",
     "2020-02-29T23:59:59.999999",
-    # An hour that New York had not, one that it had twice, and the last and first of a year there.
+    # An hour that New York skipped, one that it repeated, and the turn of a year there.
     "2018-03-11T02:30:00",
     "2018-11-04T01:30:00",
     "2019-01-01T04:59:59",
     "2019-01-01T05:00:00",
-    # Before time zones, before 1970, and before the calendar of today.
+    # Before time zones, before 1970, and before the Gregorian calendar.
     "1969-12-31T23:59:59.999999",
     "1883-11-18T12:00:00",
     "1582-10-10",
@@ -66,14 +66,14 @@ _MOMENTS = (
     "0001-01-01",
 )
 
-# Posts of edge pins that are whole.
+# Edge pins with a geolocation and a user.
 _OF_EDGES = range(1000, 1050)
 
 _NAMES = (("李", "小龙"), ("Ana", ""), (None, "Cruz"), ("", None), (" 😀 ", "x\u00a0"), (1, 2.5))
 
 
 def at(day: date, **later: float) -> datetime:
-    """A time so much after the begin of a day, UTC."""
+    """A time after the start of a day, UTC."""
     return datetime.combine(day, time(), UTC) + timedelta(**later)
 
 
@@ -89,14 +89,14 @@ def land_first(folder: Path) -> None:
     for kind, value, _ in PROBLEMS:
         dirt[kind].append(value.encode() if isinstance(value, str) else value)
     for kind, values in dirt.items():
-        # The same minute as that which a date of the problems is five minutes ahead of.
+        # The dates of problems are five minutes ahead of this time.
         moved = [_moved(value) for value in values]
         arrived_at = at(BEFORE, hours=12)
         land(folder, f"pinterest.{kind}", 0, moved, partition=2, arrived_at=arrived_at)
 
 
 def land_later(folder: Path) -> None:
-    """What arrives after the first runs: newer records, and some of posts already there."""
+    """Arrivals after the first runs: new posts, and newer records of ingested ones."""
     for past, day in enumerate((DAY, AFTER)):
         later = at(day, hours=18)
         inds = range(380 + past * 60, 480 + past * 60)
@@ -104,7 +104,7 @@ def land_later(folder: Path) -> None:
 
 
 def fill_streams(kinesis: TurnedKinesis) -> None:
-    """The same kinds of records in two shards of each stream, a fifth of them of posts landed."""
+    """The same kinds of records in two shards of each stream; a fifth repeats landed posts."""
     for kind, record in (("pin", pin), ("geo", geo), ("user", user)):
         stream = kinesis.create(f"streaming-pinterest-{kind}", shards=2, created_at=_STREAMS_MADE)
         stream.retention = RETENTION
@@ -125,7 +125,7 @@ def _land_around_midnight(folder: Path) -> None:
 
 
 def _land_edges(folder: Path) -> None:
-    """Records that are usable, and at the edge of what is."""
+    """Records that are barely usable."""
     for kind, values in (("pin", _pins()), ("geo", _geos()), ("user", _users())):
         land(
             folder,
@@ -156,14 +156,14 @@ def _pins() -> Iterator[Any]:
         {"meta": {"title": ["not the title"]}, "title": "} of a post {"},
     ):
         yield pin(next(inds), **changes)
-    # Odd and even counts, for medians that lie between two.
+    # Odd and even numbers, for medians between two values.
     for ind in range(100, 400):
         yield pin(ind, follower_count=3 * (ind // 2))
-    # As other writers of JSON have it: escaped, with white space, a field twice.
+    # As other JSON writers do: escapes, white space, a duplicate field.
     yield json.dumps(pin(next(inds), title="😀 é \u2028")).encode()
     yield json.dumps(pin(next(inds)), indent=1).replace("\n", "\t").encode()
     yield f'{{"index": {next(inds)}, "title": "first", "title": "last"}}'.encode()
-    # Several posts in one value, a value that is text itself, and what engines read differently.
+    # Several posts in one value, JSON in a string, and values that engines read differently.
     yield [pin(next(inds)), pin(next(inds), title="in an array")]
     yield json.dumps(pin(next(inds)))
     yield base64.b64encode(json.dumps(pin(next(inds), title="in base64")).encode())
@@ -199,7 +199,7 @@ def _users() -> Iterator[Any]:
 
 
 def _moved(value: Any) -> Any:
-    """A problem's record, with its date five minutes ahead of arrival on our day."""
+    """A problem's record, with its date five minutes after its arrival on our day."""
     if isinstance(value, dict) and "timestamp" in value:
         return value | {
             "timestamp": str(value["timestamp"]).replace("2026-03-04T", f"{BEFORE.isoformat()}T")

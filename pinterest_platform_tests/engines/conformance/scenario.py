@@ -1,4 +1,4 @@
-"""What every engine is put through, and what then lies in the lake and is said of it."""
+"""The scenario for every engine, and its results: tables and outcomes."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +36,7 @@ from pinterest_platform_tests.engines.conformance.lakes import (
 from pinterest_platform_tests.engines.conformance.posts import AFTER, BEFORE, DAY, DAYS
 from pinterest_platform_tests.process import Pinterest
 
-# Those that an engine makes from tables of another; that it makes all of them the run shows.
+# Tables that an engine builds from tables of another. The run covers all of them.
 CONTINUED = (
     *(table.full_name for schema in ("raw", "cleaned") for table in in_schema(schema)),
     "analytics.posts",
@@ -51,7 +51,7 @@ OUTDATED = TABLES["analytics.users_joined_by_year"]
 
 @dataclass(frozen=True)
 class Site:
-    """Where posts lie that engines only read: what had arrived first, and with what came later."""
+    """The posts, which engines only read: the first arrivals, and later ones, too."""
 
     folder: Path
     aws: dict[str, str]
@@ -66,12 +66,12 @@ class Site:
 
     @property
     def spoilt(self) -> Path:
-        """A lake that fails every check, made from the first that is built here."""
+        """A lake that fails every check, derived from the first one built here."""
         return self.folder / "spoilt"
 
     @property
     def emptied(self) -> Path:
-        """A lake without analytics, made likewise."""
+        """A lake with empty analytics, derived likewise."""
         return self.folder / "emptied"
 
     def places(self, lake: Path, landing: Path) -> Places:
@@ -88,7 +88,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Under:
-    """An engine, and the environment that it works in."""
+    """An engine and its environment."""
 
     name: str
     remote: str = ""
@@ -97,7 +97,7 @@ class Under:
 
 @dataclass
 class Played:
-    """What one engine made of the posts. Lakes are what they held after each step."""
+    """The results of an engine. Lakes are snapshots after each step."""
 
     said: str
     exit_code: int
@@ -113,7 +113,7 @@ class Played:
 
 
 def play(under: Under, site: Site, home: Path, sail: EngineProcess) -> Played:
-    """Put an engine through everything; ``sail`` does what another engine is to have done."""
+    """Run the scenario on an engine; ``sail`` takes the turns of another engine."""
     lake, other = home / "lake", home / "at_once"
     environment = site.aws | under.environment
     pinterest = Pinterest(
@@ -137,7 +137,7 @@ def play(under: Under, site: Site, home: Path, sail: EngineProcess) -> Played:
         after_continuing = tables_of(lake)
         engine(made, places, AGAIN, [DAY])
         after_again = tables_of(lake)
-        engine(made_at_once, str(lake), str(other))
+        engine(written_at_once, str(lake), str(other))
         return Played(
             said + errors,
             process.returncode,
@@ -161,16 +161,16 @@ def play(under: Under, site: Site, home: Path, sail: EngineProcess) -> Played:
 def made(
     spark: SparkSession, places: Places, tables: Iterable[str], days: Sequence[date]
 ) -> list[Outcome]:
-    """Make tables without their checks; what is said of it, but for what differs each time."""
+    """Build tables without their checks; returns the outcomes, without values that vary."""
     outcomes = build(spark, places, Request(tuple(tables), (), tuple(days)))
     return [_comparable(outcome) for outcome in outcomes]
 
 
-def made_at_once(spark: SparkSession, source: str, target: str) -> None:
-    """Let three writers make a table and add the same rows, and three replace days that overlap.
+def written_at_once(spark: SparkSession, source: str, target: str) -> None:
+    """Let three writers create a table and add the same rows, and three replace overlapping days.
 
-    The rows are another lake's, because Apache Spark lets no two threads of a session register the
-    data source that records are read by.
+    The rows come from another lake: in Apache Spark, concurrent threads of a session cannot
+    register the data source of records.
     """
     held = Lake(spark, source)
     added, replaced = (TABLES[name] for name in AT_ONCE)
@@ -192,7 +192,7 @@ def made_at_once(spark: SparkSession, source: str, target: str) -> None:
 def checked(
     spark: SparkSession, places: Places, tables: Iterable[str], only: str = ""
 ) -> dict[tuple[str, str], Checked]:
-    """Run all checks of tables, or those of a name, for all days, and make nothing."""
+    """Run all checks of tables, or those of one name, for all days, without building tables."""
     asked = tuple(
         (name, check.name)
         for name in tables

@@ -1,4 +1,4 @@
-"""What holds on every engine. A module for each engine, or two, runs it."""
+"""The tests that every engine must pass; one module per engine runs them."""
 
 import statistics
 from itertools import groupby
@@ -19,27 +19,27 @@ from pinterest_platform_tests.engines.conformance.scenario import (
 
 CHECKS = [(name, check.name) for name, table in TABLES.items() for check in table.checks]
 
-# What makes runs take so long is that each is of everything; once is enough for all that is asked.
+# A run of all tables takes long, so all tests share one.
 every_table = pytest.mark.parametrize("table", TABLES)
 every_check = pytest.mark.parametrize(("table", "check"), CHECKS)
 
 
 class Conformance:
-    """One engine (the fixture ``played``) beside Sail in the process (``reference``)."""
+    """Compares an engine (the fixture ``played``) with Sail in the process (``reference``)."""
 
-    def test_a_run_succeeds_in_few_words(self, played: Played) -> None:
+    def test_a_run_succeeds_with_little_output(self, played: Played) -> None:
         assert played.exit_code == 0, played.said
         assert all(line.startswith(("  ", "Run ")) for line in played.said.splitlines())
 
     @every_table
-    def test_a_run_of_two_days_makes_the_same_rows(
+    def test_a_run_of_two_days_gives_the_same_rows(
         self, played: Played, reference: Played, table: str
     ) -> None:
         assert played.after_run[table] == reference.after_run[table]
         assert played.after_run[table] or not TABLES[table]
 
     @every_table
-    def test_a_materialisation_shows_the_same(
+    def test_a_materialisation_has_the_same_metadata(
         self, played: Played, reference: Played, table: str
     ) -> None:
         asset = table.replace(".", "/")
@@ -48,7 +48,7 @@ class Conformance:
             assert played.materialisations[asset + day] == reference.materialisations[asset + day]
 
     @every_check
-    def test_a_check_passes_on_good_posts_and_shows_the_same(
+    def test_a_check_passes_on_good_posts_with_the_same_metadata(
         self, played: Played, reference: Played, table: str, check: str
     ) -> None:
         name = f"{table.replace('.', '/')}:{check}"
@@ -56,7 +56,7 @@ class Conformance:
         assert played.evaluations[name]["passed"]
 
     @every_check
-    def test_a_check_fails_on_bad_rows_and_says_the_same(
+    def test_a_check_fails_on_bad_rows_with_the_same_result(
         self, played: Played, reference: Played, table: str, check: str
     ) -> None:
         found, expected = played.spoilt[table, check], reference.spoilt[table, check]
@@ -73,28 +73,26 @@ class Conformance:
         assert "No row: " in found.reason
 
     @every_table
-    def test_what_another_engine_made_is_continued(
-        self, played: Played, reference: Played, table: str
-    ) -> None:
-        """This engine made two days, Sail the third, and this one then all that came later."""
+    def test_engines_can_take_turns(self, played: Played, reference: Played, table: str) -> None:
+        """This engine builds two days, Sail the third, and this engine then the later arrivals."""
         assert played.after_continuing[table] == reference.after_continuing[table]
 
     @pytest.mark.parametrize("table", CONTINUED)
-    def test_the_same_is_said_of_what_was_continued(
+    def test_the_outcomes_of_taking_turns_are_the_same(
         self, played: Played, reference: Played, table: str
     ) -> None:
         assert played.continued[table] == reference.continued[table]
 
-    def test_a_table_of_an_earlier_contract_gets_the_columns_of_today(self, played: Played) -> None:
+    def test_a_table_of_an_earlier_contract_gets_the_current_columns(self, played: Played) -> None:
         (first, *_) = played.after_continuing[OUTDATED.full_name]
         assert tuple(first) == OUTDATED.column_names
 
     @pytest.mark.parametrize("table", AGAIN)
-    def test_a_day_made_again_is_the_same(self, played: Played, table: str) -> None:
+    def test_rebuilding_a_day_gives_the_same_rows(self, played: Played, table: str) -> None:
         assert played.after_again[table] == played.after_continuing[table]
 
     @pytest.mark.parametrize("table", AT_ONCE)
-    def test_writers_at_once_neither_double_nor_lose_a_row(
+    def test_concurrent_writers_neither_duplicate_nor_lose_a_row(
         self, played: Played, reference: Played, table: str
     ) -> None:
         assert played.after_at_once[table] == reference.after_at_once[table]
@@ -115,7 +113,7 @@ class Conformance:
         titles = {row["ind"]: row["title"] for row in played.after_run["cleaned.pins"]}
         assert [titles[1000 + 2 * number] for number in range(len(TEXTS))] == list(TEXTS)
 
-    def test_bytes_that_are_no_text_are_kept(self, played: Played) -> None:
+    def test_bytes_that_are_not_text_are_kept(self, played: Played) -> None:
         rows = played.after_continuing["cleaned.quarantine"]
         kept = {row["value_bytes"] for row in rows if row["reason"] == "not UTF-8"}
         assert kept == {b"\xff\xfe{}", b"\xff\xfe not UTF-8"}

@@ -1,7 +1,7 @@
 """Odd records become the same rows, and are quarantined for the same reasons, on every engine.
 
-Each engine is a process of its own and works on its records while Sail does; by hand, more records
-are made with ``PINTEREST_ODD_RECORDS=100000``.
+Each engine has its own process and works while Sail does. ``PINTEREST_ODD_RECORDS=100000``
+generates more records.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Sail as every engine: in the process in another time zone, and as a server beside it."""
+"""The suite on Sail: in the process, in another time zone, and as a server."""
 
 from collections.abc import Iterator
 

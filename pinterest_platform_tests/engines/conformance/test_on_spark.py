@@ -1,4 +1,4 @@
-"""Apache Spark in a JVM of the process, as every engine, in another time zone."""
+"""The suite on Apache Spark in a JVM of the process, in another time zone."""
 
 import pytest
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(not has_java(), reason=NO_JAVA)
 
 
 class TestSpark(Conformance):
-    """Apache Spark in a JVM of the process's own."""
+    """Apache Spark in the process's own JVM."""
 
     @pytest.fixture(scope="class")
     def played(self, site: Site, reference: Played, sail: EngineProcess) -> Played:

@@ -1,4 +1,4 @@
-"""Apache Spark's own Spark Connect server, as every engine, in another time zone."""
+"""The suite on Apache Spark's Spark Connect server, in another time zone."""
 
 from collections.abc import Iterator
 

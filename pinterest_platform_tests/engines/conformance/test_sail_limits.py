@@ -1,7 +1,7 @@
-"""What Sail does unlike Apache Spark, and the platform works around or leaves as it is.
+"""Differences between Sail and Apache Spark that the platform works around or accepts.
 
-Each test holds what was measured on pysail 0.7.2. One that fails says that Sail changed: then what
-it names may go, or has to be looked at again.
+Each test records the behaviour of pysail 0.7.2. A failure means that Sail has changed: then review
+the workaround that the test names.
 """
 
 from collections.abc import Iterator
@@ -29,10 +29,10 @@ def two_days(spark: SparkSession, value: str) -> DataFrame:
     return rows(spark, f"{value} AS c, {FIRST} AS day", f"{value} AS c, {SECOND} AS day")
 
 
-def test_replace_where_takes_an_array_only_out_of_a_union(
+def test_replace_where_accepts_an_array_only_from_a_union(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    """So ``Lake._replace_where`` unites the new rows with none of the table's."""
+    """So ``Lake._replace_where`` forms a union of the new rows and no rows of the table."""
     location = str(tmp_path / "table")
     spark.createDataFrame([], "c ARRAY<DOUBLE>, day DATE").write.format("delta").partitionBy(
         "day"
@@ -50,10 +50,10 @@ def test_replace_where_takes_an_array_only_out_of_a_union(
         replace(new)
 
 
-def test_replace_where_of_a_table_of_a_catalog_replaces_all_of_it(
+def test_replace_where_on_a_catalog_table_replaces_the_whole_table(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    """So ``UnityLake`` says INSERT INTO ... REPLACE WHERE."""
+    """So ``UnityLake`` uses INSERT INTO ... REPLACE WHERE."""
     spark.sql(f"CREATE DATABASE limits LOCATION '{tmp_path}'").collect()
     try:
         two_days(spark, "1").write.format("delta").saveAsTable("limits.held")
@@ -64,10 +64,10 @@ def test_replace_where_of_a_table_of_a_catalog_replaces_all_of_it(
         spark.sql("DROP DATABASE limits CASCADE").collect()
 
 
-def test_dynamic_overwriting_of_partitions_replaces_all_of_them(
+def test_dynamic_partition_overwrite_replaces_all_partitions(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    """So days are replaced by ``replaceWhere``."""
+    """So ``Lake`` replaces days with ``replaceWhere``."""
     location = str(tmp_path / "table")
     two_days(spark, "1").write.format("delta").partitionBy("day").save(location)
     writer = rows(spark, f"2 AS c, {FIRST} AS day").write.format("delta").mode("overwrite")
@@ -75,8 +75,8 @@ def test_dynamic_overwriting_of_partitions_replaces_all_of_them(
     assert days_of(spark.read.format("delta").load(location)) == ["2026-01-01"]
 
 
-def test_a_merge_takes_its_source_twice(spark: SparkSession, tmp_path: Path) -> None:
-    """So ``Lake.add`` reads what is not in the lake into files first. Apache Spark: once."""
+def test_a_merge_reads_its_source_twice(spark: SparkSession, tmp_path: Path) -> None:
+    """So ``Lake.add`` first writes new rows to files. Apache Spark reads the source once."""
     taken = tmp_path / "taken"
 
     def take(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -114,15 +114,15 @@ def test_a_merge_takes_its_source_twice(spark: SparkSession, tmp_path: Path) -> 
         ("CAST(TRY_CAST('2018-11-08T06:29+02:00' AS TIMESTAMP) AS STRING)", None),
     ],
 )
-def test_text_that_differs_from_apache_sparks(
+def test_text_that_is_read_differently_from_apache_spark(
     spark: SparkSession, expression: str, on_sail: Any
 ) -> None:
-    """So ``json_text`` and ``text.moment`` rewrite what they meet of it."""
+    """So ``json_text`` and ``text.moment`` rewrite such text."""
     assert spark.sql(f"SELECT {expression} AS t").collect()[0]["t"] == on_sail
 
 
-def test_what_is_no_base64_makes_null_of_the_whole_batch(spark: SparkSession) -> None:
-    """So ``json_text`` decodes only what is base64. Apache Spark: null for that value alone."""
+def test_invalid_base64_makes_the_whole_batch_null(spark: SparkSession) -> None:
+    """So ``json_text`` decodes only valid base64. Apache Spark gives null for that value only."""
     texts = spark.createDataFrame([("e30=",), ("[1]",)], "t STRING")
     read = texts.selectExpr("hex(try_to_binary(t, 'base64')) AS t").collect()
     assert [row["t"] for row in read] == [None, None]

@@ -1,4 +1,4 @@
-"""A site that tests share: each has a home, landing objects and tables of its own."""
+"""A site shared by tests, each with its own home, landing objects and tables."""
 
 from collections.abc import Iterator
 
@@ -10,13 +10,13 @@ from pinterest_platform_tests.s3_lists import S3, running_s3
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[S3]:
-    """Landing objects that arrived when a test says."""
+    """An S3 whose landing objects have the arrivals that tests set."""
     with running_s3() as s3:
         yield s3
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, s3: S3) -> Iterator[Site]:
-    """A workspace that reads them; whoever breaks it must mend it."""
+    """A workspace that reads them; a test that breaks it must repair it."""
     with running_site(tmp_path_factory.mktemp("site"), s3.environment) as site:
         yield site

@@ -1,6 +1,6 @@
-"""An AWS that lets in only who signs with one access key, and answers with another's answers.
+"""A proxy of an AWS that accepts only requests signed with one access key.
 
-moto takes any key. Signatures are checked as AWS's Signature Version 4 says:
+moto accepts any key. The check follows AWS's Signature Version 4:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
@@ -28,9 +28,9 @@ _SECONDS = 60
 
 @dataclass
 class GuardedAws:
-    """Who is let in, and who was.
+    """The accepted key, and the requests.
 
-    ``region`` is what requests must be signed for. ``gate`` cleared: nobody is answered.
+    Requests must be signed for ``region``. While ``gate`` is cleared, no request is answered.
     """
 
     behind: str
@@ -42,10 +42,10 @@ class GuardedAws:
     let_in: list[str] = field(default_factory=list)  # "s3 GET /bucket/key", "kinesis POST /"
     refused: list[str] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
-    asked: threading.Event = field(default_factory=threading.Event)
+    requested: threading.Event = field(default_factory=threading.Event)
 
-    def lets_in(self, method: str, target: str, headers: Any, body: bytes) -> bool:
-        """Whether a request is signed with the key, for the region; it is written down."""
+    def accepts(self, method: str, target: str, headers: Any, body: bytes) -> bool:
+        """Whether a request is signed with the key, for the region; records the request."""
         given = _AUTHORIZATION.fullmatch(headers.get("Authorization", ""))
         path = unquote(urlsplit(target).path)
         if given is None:
@@ -88,12 +88,12 @@ def _canonical(method: str, target: str, signed: list[str], headers: Any, body: 
 def guarded_aws(
     behind: str, access_key_id: str, secret_access_key: str, session_token: str, region: str
 ) -> Iterator[GuardedAws]:
-    """A guard before the AWS at the endpoint ``behind``, until the block ends."""
+    """A guarded proxy of the AWS at the endpoint ``behind``, until the block ends."""
     aws = GuardedAws(behind, access_key_id, secret_access_key, session_token, region)
     aws.gate.set()
     handler = type("Guarding", (_Guarding,), {"aws": aws})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        # A client that keeps its connection is not waited for.
+        # Do not wait for clients with open connections.
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -113,9 +113,9 @@ class _Guarding(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.aws.asked.set()
+        self.aws.requested.set()
         self.aws.gate.wait()
-        if not self.aws.lets_in(self.command, self.path, self.headers, body):
+        if not self.aws.accepts(self.command, self.path, self.headers, body):
             self._answer(403, b"", {})
             return
         kept = {name: value for name, value in self.headers.items() if name.lower() != "host"}

@@ -1,4 +1,4 @@
-"""A local Databricks, an AWS with posts in it, and the platform that has its tables built there."""
+"""A local Databricks, an AWS with posts, and a platform that builds its tables there."""
 
 import os
 from collections.abc import Collection, Iterator, Mapping
@@ -24,7 +24,7 @@ TODAY = NOW.date().isoformat()
 
 
 class Site:
-    """A workspace whose tasks and clusters have the variables ``aws``, as a role would give."""
+    """A workspace whose tasks and clusters have the variables ``aws``, as from a role."""
 
     def __init__(self, workspace: Workspace, folder: Path, aws: Mapping[str, str]) -> None:
         self.workspace = workspace
@@ -34,7 +34,7 @@ class Site:
         workspace.environment.update(aws)
 
     def pinterest(self, **settings: str) -> Pinterest:
-        """The command with a home, and tables, of its own; its Databricks is this workspace."""
+        """The command, with its own home and tables, on this workspace."""
         self._homes += 1
         name = f"n{self._homes}_"
         return Pinterest(
@@ -50,7 +50,7 @@ class Site:
         )
 
     def table(self, pinterest: Pinterest, name: str) -> DeltaTable:
-        """A table ('raw.pin') as another reader of Delta sees it."""
+        """A table ('raw.pin'), read by another implementation of Delta."""
         schema, table = name.split(".")
         prefix = pinterest.environment["PINTEREST_DATABRICKS_SCHEMA_PREFIX"]
         return DeltaTable(self.workspace.tables / f"{prefix}{schema}" / table)
@@ -61,11 +61,11 @@ class Site:
         return rows
 
     def run(self, number: int, life_cycle: str = "TERMINATED") -> Run:
-        """The run before which ``number`` others were submitted, once it is over."""
+        """The run after ``number`` other submissions, once it has ended."""
         return self.client.jobs.get_run(self.workspace.wait_for_run(number, life_cycle))
 
     def task_processes(self) -> Collection[int]:
-        """The processes of the tasks that run."""
+        """The processes of running tasks."""
         mine = str(self.workspace.volumes.parent)
         commands = below(os.getpid())
         return [pid for pid, text in commands.items() if "run_task.py" in text and mine in text]
@@ -73,7 +73,7 @@ class Site:
 
 @contextmanager
 def running_site(folder: Path, aws: Mapping[str, str]) -> Iterator[Site]:
-    """A site in a folder of its own."""
+    """A site in its own folder."""
     with running_workspace(folder) as workspace:
         yield Site(workspace, folder, aws)
 
@@ -86,7 +86,7 @@ def land(
     offset: int = 0,
     arrived_at: datetime = NOW,
 ) -> None:
-    """Write a landing object where the platform looks for them; bytes stay as they are."""
+    """Write a landing object to the platform's landing place; bytes stay unchanged."""
     folder = pinterest.environment["PINTEREST_LANDING"].removeprefix(f"{PLACE}/")
     lines = [value if isinstance(value, bytes) else as_json(value) for value in values]
     content = b"".join(line + b"\n" for line in lines)

@@ -1,4 +1,4 @@
-"""The job for Databricks' own schedules fits the wheel and the task that it names."""
+"""The job for Databricks' own schedules matches the wheel and its task."""
 
 import argparse
 import configparser
@@ -47,13 +47,13 @@ def test_it_starts_the_entry_point_of_the_wheel(task: Any) -> None:
     assert wheel.name.startswith(work["package_name"] + "-")
 
 
-def test_it_runs_in_the_environment_that_dagsters_runs_have(bundle: Any, task: Any) -> None:
+def test_it_runs_in_the_environment_of_dagsters_runs(bundle: Any, task: Any) -> None:
     (environment,) = bundle["resources"]["jobs"]["arrivals_to_analytics"]["environments"]
     assert environment["environment_key"] == task["environment_key"]
     assert environment["spec"]["environment_version"] == ENVIRONMENT_VERSION
 
 
-def test_a_parameter_that_sets_nothing_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_parameter_without_a_value_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         PARSER.parse_args(["PINTEREST_LANDING"])
     assert ended.value.code == 2

@@ -1,4 +1,4 @@
-"""What a step runs on, in the terms of the Jobs API; and days that two clusters make."""
+"""The compute of a step, as submitted to the Jobs API; and days built by two clusters."""
 
 from datetime import timedelta
 from typing import Any
@@ -33,14 +33,14 @@ OF_ONE_MACHINE = {
 
 
 def run(site: Site, s3: S3, pinterest: Pinterest, *arguments: str, **settings: str) -> list[Any]:
-    """Run; what was submitted."""
+    """Run, and return the submitted payloads."""
     before = len(site.workspace.submitted)
     ran = pinterest("run", *arguments, **s3.environment, **settings)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return site.workspace.submitted[before:]
 
 
-def test_days_are_made_on_an_existing_cluster_and_one_of_them_again_on_a_new_one(
+def test_an_existing_cluster_builds_days_and_a_new_one_rebuilds_one_of_them(
     site: Site, s3: S3
 ) -> None:
     pinterest = site.pinterest()
@@ -77,18 +77,18 @@ def test_days_are_made_on_an_existing_cluster_and_one_of_them_again_on_a_new_one
 
 
 def by_day(site: Site, pinterest: Pinterest) -> dict[str, int]:
-    """How many cleaned pins there are of each day."""
+    """The number of cleaned pins of each day."""
     days = [str(row["day"]) for row in site.rows(pinterest, "cleaned.pins")]
     return {day: days.count(day) for day in days}
 
 
 def files_of(site: Site, pinterest: Pinterest, day: str) -> list[str]:
-    """The files that hold a day of the cleaned pins."""
+    """The files with a day of the cleaned pins."""
     table = site.table(pinterest, "cleaned.pins")
     return sorted(table.file_uris(partition_filters=[("day", "=", day)]))
 
 
-def test_a_new_cluster_without_workers_is_one_machine_and_needs_no_instance_profile(
+def test_a_new_cluster_without_workers_is_a_single_node_and_needs_no_instance_profile(
     site: Site, s3: S3
 ) -> None:
     pinterest = site.pinterest()
@@ -130,7 +130,7 @@ def test_serverless_installs_the_wheel_into_its_environment(site: Site, s3: S3) 
         ("new_cluster", "PINTEREST_DATABRICKS_NODE_TYPE"),
     ],
 )
-def test_a_compute_without_what_it_needs_names_the_setting(
+def test_an_incomplete_compute_names_the_missing_setting(
     site: Site, compute: str, missing: str
 ) -> None:
     before = len(site.workspace.requests)

@@ -1,4 +1,4 @@
-"""Credentials for S3 and Kinesis: had where they are needed, and written down nowhere."""
+"""Credentials for S3 and Kinesis: available to tasks, and stored nowhere."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ OBJECT = f"/posts/arrived/{LandingKey('pinterest.pin', 0, 0)}"
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    """An AWS in which a pin has landed and another is in a stream."""
+    """An AWS with a pin in a landing object and another in a stream."""
     with running_moto() as endpoint:
         s3 = client("s3", endpoint)
         s3.create_bucket(Bucket="posts")
@@ -41,20 +41,20 @@ def moto() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def day(moto: str) -> str:
-    """The day on which both arrived, by the clock of that AWS."""
+    """The day on which both arrived, by that AWS's clock."""
     return datetime.now(UTC).date().isoformat()
 
 
 @pytest.fixture
 def aws(moto: str, request: pytest.FixtureRequest) -> Iterator[GuardedAws]:
-    """An AWS that wants the key, and the session token that the test's parameter says."""
+    """An AWS that requires the key and, depending on the parameter, the session token."""
     with guarded_aws(moto, KEY_ID, SECRET, request.param, REGION) as aws:
         yield aws
 
 
 @pytest.fixture
 def site(aws: GuardedAws, tmp_path: Path) -> Iterator[Site]:
-    """A workspace that keeps the key both ways; its tasks and clusters have only the address."""
+    """A workspace with the key in both forms; its tasks and clusters have only the address."""
     with running_site(tmp_path / "site", {"AWS_ENDPOINT_URL": aws.endpoint}) as site:
         site.workspace.secrets["aws-keys"] = {
             "aws_access_key_id": KEY_ID,
@@ -76,18 +76,18 @@ def site(aws: GuardedAws, tmp_path: Path) -> Iterator[Site]:
     ],
     indirect=["aws"],
 )
-def test_task_and_cluster_are_let_in_and_no_secret_is_written_down(
+def test_task_and_cluster_have_access_and_no_secret_is_stored(
     aws: GuardedAws, site: Site, day: str, setting: str, name: str, tables: list[str]
 ) -> None:
-    # This process, too, has no key: only the region, which is no secret.
+    # This process has no key either, only the region, which is not a secret.
     pinterest = site.pinterest(
         **{setting: name}, PINTEREST_LANDING="s3://posts/arrived", AWS_REGION=REGION
     )
     aws.gate.clear()
     selected = ",".join(f"raw/{table}" for table in tables)
     process = pinterest.start("run", "--day", day, "--select", selected)
-    assert aws.asked.wait(DEADLINE_SECONDS)
-    # The task has the key by now, and what Dagster asked it lies in the volume.
+    assert aws.requested.wait(DEADLINE_SECONDS)
+    # By now the task has the key, and Dagster's request is in the volume.
     during = places_of_secrets(site, pinterest, [])
     aws.gate.set()
     said = process.communicate(timeout=DEADLINE_SECONDS)
@@ -102,7 +102,7 @@ def test_task_and_cluster_are_let_in_and_no_secret_is_written_down(
 
 
 def places_of_secrets(site: Site, pinterest: Pinterest, said: Iterable[str]) -> list[str]:
-    """Where a secret can be read: in what was submitted or said, in a file of the site."""
+    """The texts that contain a secret: payloads, output, and files of the site."""
     texts = {"submitted": str(site.workspace.submitted).encode(), "said": "".join(said).encode()}
     folders = [site.workspace.volumes.parent, pinterest.home]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
@@ -120,9 +120,7 @@ def places_of_secrets(site: Site, pinterest: Pinterest, said: Iterable[str]) -> 
         ("PINTEREST_DATABRICKS_SERVICE_CREDENTIAL", "no-such-credential"),
     ],
 )
-def test_credentials_that_are_not_there_are_named(
-    site: Site, day: str, setting: str, name: str
-) -> None:
+def test_missing_credentials_are_named(site: Site, day: str, setting: str, name: str) -> None:
     pinterest = site.pinterest(
         **{setting: name}, PINTEREST_LANDING="s3://posts/arrived", AWS_REGION=REGION
     )

@@ -1,4 +1,4 @@
-"""What a user gets when it does not work: one line that says why and where to look, no secret."""
+"""Failures on Databricks: one line with the reason and the run's page, without a secret."""
 
 import io
 import subprocess
@@ -38,7 +38,7 @@ def pinterest(site: Site, s3: S3) -> Pinterest:
 
 
 def error_of(ended: "subprocess.CompletedProcess[str]", *secrets: str) -> str:
-    """The one line that a failed command says."""
+    """The one line that a failed command prints."""
     said = ended.stdout + ended.stderr
     assert ended.returncode == 1, said
     assert "Traceback" not in said
@@ -54,7 +54,7 @@ def url_of(site: Site, number: int, life_cycle: str = "TERMINATED") -> str:
 
 
 def failure_of(pinterest: Pinterest) -> dg.Failure:
-    """How the step of the newest run failed, as Dagster keeps it."""
+    """The step failure of the newest run, as Dagster stores it."""
     with instance_of(pinterest) as instance:
         (run, *_) = instance.get_runs()
         assert run.status == dg.DagsterRunStatus.FAILURE
@@ -68,7 +68,7 @@ def failure_of(pinterest: Pinterest) -> dg.Failure:
     return dg.Failure(failure.description, failure.metadata)
 
 
-def test_what_the_task_finds_wrong_is_said_in_its_words_with_the_page_and_the_traceback(
+def test_an_error_of_the_task_is_reported_with_its_message_page_and_traceback(
     site: Site, s3: S3, pinterest: Pinterest
 ) -> None:
     land(s3, pinterest, pin(0), arrived_at=NOW - timedelta(days=1), offset=1)
@@ -89,7 +89,7 @@ def test_what_the_task_finds_wrong_is_said_in_its_words_with_the_page_and_the_tr
     assert "PlatformError: " in traceback
 
 
-def test_a_task_that_is_killed_fails_the_run_with_the_page_to_look_at(
+def test_a_killed_task_fails_the_run_with_its_page(
     site: Site, s3: S3, pinterest: Pinterest
 ) -> None:
     number = len(site.workspace.submitted)
@@ -106,7 +106,7 @@ def test_a_task_that_is_killed_fails_the_run_with_the_page_to_look_at(
     assert url_of(site, number) in errors
 
 
-def test_a_failed_check_fails_the_run_and_what_came_before_is_there(
+def test_a_failed_check_fails_the_run_and_keeps_earlier_results(
     site: Site, pinterest: Pinterest
 ) -> None:
     assert pinterest(*STEP).returncode == 0
@@ -135,7 +135,7 @@ def test_a_failed_check_fails_the_run_and_what_came_before_is_there(
     assert all(checked.values())
 
 
-def test_a_wheel_that_cannot_be_installed_is_said(site: Site, pinterest: Pinterest) -> None:
+def test_a_wheel_that_cannot_be_installed_is_reported(site: Site, pinterest: Pinterest) -> None:
     schema = f"{pinterest.environment['PINTEREST_DATABRICKS_SCHEMA_PREFIX']}platform"
     volume = f"/Volumes/main/{schema}/files"
     Volume(site.client, volume).make()
@@ -148,7 +148,7 @@ def test_a_wheel_that_cannot_be_installed_is_said(site: Site, pinterest: Pintere
     assert url_of(site, number, "INTERNAL_ERROR") in line
 
 
-def test_a_terminated_cluster_is_said(tmp_path: Path, s3: S3) -> None:
+def test_a_terminated_cluster_is_reported(tmp_path: Path, s3: S3) -> None:
     with running_site(tmp_path, s3.environment) as site:
         site.workspace.faults.terminate_cluster()
         pinterest = site.pinterest(
@@ -162,9 +162,7 @@ def test_a_terminated_cluster_is_said(tmp_path: Path, s3: S3) -> None:
         assert url_of(site, 0, "INTERNAL_ERROR") in line
 
 
-def test_a_catalog_for_the_tables_that_is_missing_is_named(
-    site: Site, pinterest: Pinterest
-) -> None:
+def test_a_missing_catalog_is_named(site: Site, pinterest: Pinterest) -> None:
     number = len(site.workspace.submitted)
 
     line = error_of(
@@ -201,7 +199,7 @@ def test_a_catalog_for_the_tables_that_is_missing_is_named(
     ],
     ids=lambda given: next(iter(given)) if isinstance(given, dict) else "",
 )
-def test_a_mistake_in_the_settings_is_one_line_and_makes_no_run(
+def test_a_wrong_setting_is_one_line_and_creates_no_run(
     site: Site, pinterest: Pinterest, settings: dict[str, str], said: list[str]
 ) -> None:
     number = len(site.workspace.submitted)
@@ -213,7 +211,7 @@ def test_a_mistake_in_the_settings_is_one_line_and_makes_no_run(
 
 
 @pytest.fixture(autouse=True)
-def _mended(s3: S3) -> Iterator[None]:
-    """What a test holds goes on after it."""
+def _repaired(s3: S3) -> Iterator[None]:
+    """End the faults of each test."""
     yield
     s3.gate.set()

@@ -35,21 +35,21 @@ from pinterest_platform_tests.process import Pinterest
 from pinterest_platform_tests.test_pipeline import outputs
 
 POSTS = 300
-# So many arrive as landing objects; the others in the streams.
+# The number of posts in landing objects; the others are in the streams.
 LANDED = 200
 
-# So many records of pins are none: more than one in twenty, of which a check warns.
+# The number of invalid pin records: more than one in twenty, so that a check warns.
 BROKEN = 80
 
 WARNED = ("few_quarantined", False)
 
-# What differs from run to run and from engine to engine.
+# Metadata that differs between runs and engines.
 OF_THE_RUN = {"seconds", "dagster/uri"}
 
 
 @dataclass
 class Job:
-    """A job that ran twice on Databricks and once, over the same posts, on this machine."""
+    """A job that ran twice on Databricks, and once on this machine, over the same posts."""
 
     site: Site
     endpoint: str
@@ -69,7 +69,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
         here = Pinterest(folder / "here", **aws, **landing)
         assert here("seed-db", "--rows", str(POSTS)).returncode == 0
         send(source_rows(here.home / "source.db"), endpoint)
-        # By the clock of that AWS.
+        # By that AWS's clock.
         day = datetime.now(UTC).date().isoformat()
         ran(here("run", "--day", day))
         with running_site(folder, aws) as site:
@@ -107,7 +107,7 @@ def ran(ended: Any) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-def test_the_job_on_serverless_makes_the_expected_outputs_row_for_row(job: Job) -> None:
+def test_the_job_on_serverless_gives_the_expected_outputs_row_for_row(job: Job) -> None:
     expected = expected_outputs(job.here.home / "source.db", range(POSTS))
     assert list(job.first) == [table.name for table in OUTPUTS]
     for name, rows in expected.items():
@@ -115,11 +115,11 @@ def test_the_job_on_serverless_makes_the_expected_outputs_row_for_row(job: Job) 
         assert job.first[name] == sorted(rows, key=lambda row: list(row.values())), name
 
 
-def test_the_job_run_again_makes_the_same_rows(job: Job) -> None:
+def test_a_second_run_of_the_job_gives_the_same_rows(job: Job) -> None:
     assert job.second == job.first
 
 
-def test_each_step_is_one_run_on_databricks_that_says_whose_it_is(job: Job) -> None:
+def test_each_step_is_one_run_on_databricks_with_the_dagster_run_in_its_name(job: Job) -> None:
     with instance_of(job.there) as instance:
         runs = [run.run_id for run in instance.get_runs()]
     names = [submitted["run_name"] for submitted in job.site.workspace.submitted]
@@ -144,26 +144,28 @@ def test_the_wheel_is_uploaded_once_for_all_steps_and_runs(job: Job) -> None:
     assert len(wheels) == 1
 
 
-def test_nothing_is_left_in_the_volume_of_runs_that_succeeded(job: Job) -> None:
+def test_successful_runs_leave_nothing_in_the_volume(job: Job) -> None:
     folder = job.site.workspace.volumes / "main" / "platform" / "files"
     assert [path.suffix for path in folder.rglob("*") if path.is_file()] == [".whl"]
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_the_events_are_those_of_a_run_on_this_machine(job: Job, table: str) -> None:
-    there, here = told(job.there)[table], told(job.here)[table]
+    there, here = events_by_table(job.there)[table], events_by_table(job.here)[table]
     assert here
     assert there == here
 
 
-def test_the_events_that_are_compared_have_a_failed_check_with_samples(job: Job) -> None:
-    warnings = [said for said in told(job.here)["cleaned.quarantine"] if said[:2] == WARNED]
-    assert [set(said[-1]) >= {"samples", "quarantined_rows"} for said in warnings] == [True]
+def test_the_compared_events_include_a_failed_check_with_samples(job: Job) -> None:
+    warnings = [
+        event for event in events_by_table(job.here)["cleaned.quarantine"] if event[:2] == WARNED
+    ]
+    assert [set(event[-1]) >= {"samples", "quarantined_rows"} for event in warnings] == [True]
 
 
-def told(pinterest: Pinterest) -> dict[str, list[Any]]:
-    """What the first run said of each table, but for what differs from run to run."""
-    said: dict[str, list[Any]] = {table: [] for table in TABLES}
+def events_by_table(pinterest: Pinterest) -> dict[str, list[Any]]:
+    """The first run's events for each table, without values that differ between runs."""
+    events: dict[str, list[Any]] = {table: [] for table in TABLES}
     with instance_of(pinterest) as instance:
         run = list(instance.get_runs())[-1]
         for entry in instance.all_logs(run.run_id):
@@ -172,12 +174,12 @@ def told(pinterest: Pinterest) -> dict[str, list[Any]]:
                 continue
             if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
                 made = event.step_materialization_data.materialization
-                said[".".join(made.asset_key.path)].append(
+                events[".".join(made.asset_key.path)].append(
                     (made.partition, made.description, set(made.tags or ()), lasting(made.metadata))
                 )
             elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
                 check = event.asset_check_evaluation_data
-                said[".".join(check.asset_key.path)].append(
+                events[".".join(check.asset_key.path)].append(
                     (
                         check.check_name,
                         check.passed,
@@ -188,26 +190,26 @@ def told(pinterest: Pinterest) -> dict[str, list[Any]]:
                         lasting(check.metadata),
                     )
                 )
-    return said
+    return events
 
 
 def lasting(metadata: Any) -> dict[str, Any]:
-    """The metadata without what differs from run to run."""
+    """The metadata without values that differ between runs."""
     kept = {name: value for name, value in metadata.items() if name not in OF_THE_RUN}
-    for shown in {"preview", "samples"} & set(kept):
-        kept[shown] = without_column(kept[shown], "ingested_at")
+    for table in {"preview", "samples"} & set(kept):
+        kept[table] = without_column(kept[table], "ingested_at")
     return kept
 
 
 def without_column(table: dg.TableMetadataValue, column: str) -> list[dict[str, Any]]:
-    """The rows of a table, but for a column."""
+    """The rows of a table, without one column."""
     return [
         {name: value for name, value in record.data.items() if name != column}
         for record in table.records
     ]
 
 
-def test_the_task_by_itself_makes_all_tables_and_prints_a_line_for_each(job: Job) -> None:
+def test_the_task_without_dagster_builds_all_tables_and_prints_a_line_for_each(job: Job) -> None:
     run, output = by_itself(
         job,
         "--from",
@@ -231,21 +233,21 @@ def test_the_task_by_itself_makes_all_tables_and_prints_a_line_for_each(job: Job
     assert alone == job.first
 
 
-def test_the_task_by_itself_fails_when_a_check_of_severity_error_does(job: Job) -> None:
+def test_the_task_without_dagster_fails_when_an_error_check_does(job: Job) -> None:
     key = f"broken/{LandingKey('other.pin', 0, 0)}"
     record = as_json({"index": 1}) + b"\n"
     client("s3", job.endpoint).put_object(Bucket="posts", Key=key, Body=record)
-    asked = (
+    arguments = (
         "--from",
         job.day,
         "PINTEREST_LANDING=s3://posts/broken",
         "PINTEREST_ID=other",
     )
-    run, _ = by_itself(job, *asked, prefix="b_")
+    run, _ = by_itself(job, *arguments, prefix="b_")
     assert result_of(run) == "SUCCESS"
     double_a_row(job.site.workspace.tables / "b_raw" / "pin")
 
-    run, output = by_itself(job, *asked, prefix="b_")
+    run, output = by_itself(job, *arguments, prefix="b_")
 
     assert result_of(run) == "FAILED"
     assert "raw.pin failed unique_key" in str(output.logs)
@@ -253,7 +255,7 @@ def test_the_task_by_itself_fails_when_a_check_of_severity_error_does(job: Job) 
 
 
 def by_itself(job: Job, *parameters: str, prefix: str) -> tuple[Run, RunOutput]:
-    """Let Databricks start the task, as a schedule there does; the run and what it said."""
+    """Submit the task as Databricks' own schedule does; returns the run and its output."""
     number = len(job.site.workspace.submitted)
     given = [*parameters, f"PINTEREST_DATABRICKS_SCHEMA_PREFIX={prefix}"]
     wheels = job.site.workspace.submitted[0]["environments"][0]["spec"]["dependencies"]

@@ -1,4 +1,4 @@
-"""What crosses the border to Databricks arrives as it was sent."""
+"""Requests and outcomes survive the transport to and from Databricks."""
 
 import json
 from datetime import date
@@ -66,18 +66,18 @@ PLACES = Places(
         Skipped("cleaned.pins", "raw.pin:unique_key"),
     ],
 )
-def test_an_outcome_comes_back_as_it_was(outcome: Outcome) -> None:
+def test_an_outcome_survives_the_transport(outcome: Outcome) -> None:
     assert from_json(json.loads(json.dumps(to_json(outcome)))) == outcome
 
 
-def test_a_request_arrives_as_it_was_made() -> None:
+def test_a_request_survives_the_transport() -> None:
     request = Request(("raw.pin",), (("raw.pin", "unique_key"),), (DAY,))
     access = Access("kinesis-reader")
     sent = json.dumps(extras_of(request, PLACES, access))
     assert task_of(json.loads(sent)) == (request, PLACES, access)
 
 
-def test_credentials_stay_where_they_are() -> None:
+def test_credentials_are_not_transported() -> None:
     places = Places(
         lake="l",
         landing="s3://posts",

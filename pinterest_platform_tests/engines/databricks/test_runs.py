@@ -1,4 +1,4 @@
-"""The run on Databricks and the step that follows it: interrupted, killed, retried, cut off."""
+"""A step and its run on Databricks: interrupted, killed, retried, disconnected."""
 
 import os
 import signal
@@ -33,21 +33,21 @@ from pinterest_platform_tests.s3_lists import S3
 STEP = ("run", "--day", TODAY, "--select", "raw/pin")
 PINS = dg.AssetKey(["raw", "pin"])
 
-# More than a busy machine takes from the end of a task to the step's next look.
+# Longer than a busy machine takes from the end of a task to the step's next poll.
 LATE_SECONDS = 3.0
 
 
 @pytest.fixture
 def pinterest(site: Site, s3: S3) -> Pinterest:
-    """Three pins have landed."""
+    """A home where three pins have landed."""
     pinterest = site.pinterest(**s3.environment)
     land(s3, pinterest, *map(pin, range(3)))
     return pinterest
 
 
 @pytest.fixture(autouse=True)
-def _mended(site: Site, s3: S3) -> Iterator[None]:
-    """What a test holds or breaks goes on after it."""
+def _repaired(site: Site, s3: S3) -> Iterator[None]:
+    """End the faults of each test."""
     yield
     s3.gate.set()
     site.workspace.faults.let_go()
@@ -56,9 +56,9 @@ def _mended(site: Site, s3: S3) -> Iterator[None]:
 
 @contextmanager
 def at_work(site: Site, s3: S3, pinterest: Pinterest) -> Iterator[Callable[[], int]]:
-    """A step whose task works as long as the block; what kills its process and no more.
+    """A step whose task works until the block ends; yields a function that kills only the step.
 
-    It gives the number of its run.
+    The function returns the number of the step's run.
     """
     number = len(site.workspace.submitted)
     s3.gate.clear()
@@ -92,7 +92,7 @@ def test_an_interrupted_run_cancels_its_run_on_databricks(
     process.send_signal(signal.SIGINT)
     said = "".join(process.communicate(timeout=DEADLINE_SECONDS))
 
-    # The workspace still holds what it held: nothing went on but the cancellation.
+    # The workspace still holds pending runs: only the cancellation went through.
     assert process.returncode == 1, said
     assert "interrupted" in said
     assert "Traceback" not in said
@@ -102,7 +102,7 @@ def test_an_interrupted_run_cancels_its_run_on_databricks(
         assert not instance.fetch_materializations(PINS, limit=1).records
 
 
-def test_a_retry_of_dagster_follows_the_run_of_the_killed_process(
+def test_a_retry_follows_the_run_of_the_killed_process(
     site: Site, s3: S3, pinterest: Pinterest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with at_work(site, s3, pinterest) as kill:
@@ -147,7 +147,7 @@ def test_a_retry_submits_another_run_when_that_of_the_killed_process_failed(
     assert_made_once(site, pinterest)
 
 
-def test_a_re_execution_by_hand_is_a_run_of_its_own(
+def test_a_manual_re_execution_submits_its_own_run(
     site: Site, s3: S3, pinterest: Pinterest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = len(site.workspace.submitted)
@@ -167,7 +167,7 @@ def test_a_re_execution_by_hand_is_a_run_of_its_own(
 def run_again(
     pinterest: Pinterest, monkeypatch: pytest.MonkeyPatch, *numbered: str
 ) -> Iterator[Callable[[], dg.ExecuteInProcessResult]]:
-    """What executes the only run again in this process, as Dagster or, unnumbered, as a user."""
+    """Re-execute the only run in this process: as Dagster or, without a number, as a user."""
     for name, value in pinterest.environment.items():
         monkeypatch.setenv(name, value)
     with dagster_instance.instance_of(load()) as instance:
@@ -175,7 +175,7 @@ def run_again(
         tags = {
             PARENT_RUN_ID_TAG: killed.run_id,
             ROOT_RUN_ID_TAG: killed.run_id,
-            # Somebody waits, so that a mistake shows at once.
+            # A wrong answer must fail at once.
             PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}",
             **dict.fromkeys(numbered, "1"),
         }
@@ -197,7 +197,7 @@ def run_again(
 
 
 def assert_made_once(site: Site, pinterest: Pinterest) -> None:
-    """The three pins are there, and Dagster knows of it once."""
+    """The table has the three pins, and Dagster one materialisation."""
     assert len(site.rows(pinterest, "raw.pin")) == 3
     with instance_of(pinterest) as instance:
         (made,) = instance.fetch_materializations(PINS, limit=9).records
@@ -205,7 +205,7 @@ def assert_made_once(site: Site, pinterest: Pinterest) -> None:
         assert made.asset_materialization.metadata["dagster/row_count"].value == 3
 
 
-def test_messages_that_come_late_are_waited_for(site: Site, pinterest: Pinterest) -> None:
+def test_a_step_waits_for_late_messages(site: Site, pinterest: Pinterest) -> None:
     site.workspace.faults.delay_messages(LATE_SECONDS)
 
     ran = pinterest(*STEP)
@@ -214,7 +214,7 @@ def test_messages_that_come_late_are_waited_for(site: Site, pinterest: Pinterest
     assert_made_once(site, pinterest)
 
 
-def test_a_run_goes_on_when_databricks_is_throttled_down_or_cut_off_for_a_while(
+def test_a_run_survives_throttling_and_outages_of_databricks(
     site: Site, s3: S3, pinterest: Pinterest
 ) -> None:
     number = len(site.workspace.submitted)

@@ -1,4 +1,4 @@
-"""The volume of the wheel and the runs: made when it is needed, whoever needs it first."""
+"""The volume of the wheel and the runs, created by the first step that needs it."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,7 +8,7 @@ from pinterest_platform_tests.engines.databricks.site import Site
 STEPS = 8
 
 
-def test_steps_that_begin_at_once_make_schema_and_volume_once(site: Site) -> None:
+def test_concurrent_steps_create_schema_and_volume_once(site: Site) -> None:
     path = "/Volumes/main/at_once/files"
 
     with ThreadPoolExecutor(STEPS) as steps:

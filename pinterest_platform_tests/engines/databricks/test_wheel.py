@@ -1,4 +1,4 @@
-"""The wheel that tasks install: the same for the same content, and no more than they need."""
+"""The wheel of tasks: reproducible, and with only the necessary dependencies."""
 
 import shutil
 import subprocess
@@ -25,10 +25,10 @@ wheel = task_wheel()
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The package, checked out a second time."""
+    """A second checkout of the package."""
     source = Path(pinterest_platform.__file__).parent
     copied = tmp_path / "checkout" / PACKAGE
-    # copyfile gives the files a moment, and rights, of their own.
+    # copyfile gives the files their own times and permissions.
     shutil.copytree(source, copied, copy_function=shutil.copyfile)
     return copied
 
@@ -44,7 +44,7 @@ def wheel_of(copy: Path) -> Path:
     return wheel
 
 
-def test_equal_content_is_the_same_wheel_byte_by_byte(copy: Path) -> None:
+def test_equal_content_gives_the_same_wheel_byte_by_byte(copy: Path) -> None:
     ours, theirs = task_wheel(), wheel_of(copy)
 
     assert theirs.name == ours.name
@@ -52,7 +52,7 @@ def test_equal_content_is_the_same_wheel_byte_by_byte(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["a file", "a new file", "a file less", "a name"])
-def test_other_content_is_another_wheel(copy: Path, change: str) -> None:
+def test_other_content_gives_another_wheel(copy: Path, change: str) -> None:
     match change:
         case "a file":
             (copy / "errors.py").write_text((copy / "errors.py").read_text() + "# changed\n")
@@ -66,8 +66,8 @@ def test_other_content_is_another_wheel(copy: Path, change: str) -> None:
     assert wheel_of(copy).name != task_wheel().name
 
 
-def test_what_python_compiled_is_not_in_it() -> None:
-    # This process has compiled what it imported.
+def test_it_contains_no_bytecode() -> None:
+    # This process has compiled its imports.
     assert (Path(pinterest_platform.__file__).parent / "__pycache__").exists()
     with zipfile.ZipFile(BytesIO(task_wheel().content)) as archive:
         names = archive.namelist()
@@ -92,7 +92,7 @@ for file in distribution("pinterest_platform").files:
 """
 
 
-def test_it_installs_with_what_the_task_imports_and_without_dagster(
+def test_it_installs_the_tasks_imports_and_not_dagster(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     wheel = tmp_path / task_wheel().name
@@ -119,12 +119,12 @@ def test_it_installs_with_what_the_task_imports_and_without_dagster(
     assert "'dagster_pipes'" in imported
     for package in ("dagster", "dagster-databricks", "click", "sqlalchemy", "mimesis"):
         assert f"'{package}'" not in installed, package
-    # The cluster of the tests is a Sail server; the task itself needs none.
+    # The tests' cluster is a Sail server; the task itself does not need Sail.
     assert "'pysail'" not in imported
     assert (asked.returncode, "--from" in asked.stdout) == (0, True), asked.stderr
 
 
-def test_it_asks_for_nothing_that_would_replace_what_a_cluster_has() -> None:
+def test_it_requires_nothing_that_would_replace_packages_of_a_cluster() -> None:
     with zipfile.ZipFile(BytesIO(task_wheel().content)) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith("METADATA")]
         lines = archive.read(name).decode().splitlines()
@@ -135,7 +135,7 @@ def test_it_asks_for_nothing_that_would_replace_what_a_cluster_has() -> None:
     assert f"dagster-pipes=={distribution('dagster-pipes').version}" in needed
 
 
-def test_the_command_leaves_the_one_wheel_in_its_folder(tmp_path: Path) -> None:
+def test_the_command_leaves_one_wheel_in_its_folder(tmp_path: Path) -> None:
     folder = tmp_path / "dist"
     folder.mkdir()
     (folder / "pinterest_platform-0.0+old-py3-none-any.whl").touch()

@@ -1,4 +1,4 @@
-"""Reading a shard: to its tip, at AWS's pace, whatever Kinesis answers in between."""
+"""Reading a shard to its tip: AWS's quotas, throttling and errors."""
 
 import time
 from collections.abc import Iterator
@@ -54,7 +54,9 @@ def read(kinesis: Connection, start: Position = TRIM_HORIZON, **how: float) -> l
     return [record.data for page in read for record in page.records]
 
 
-def test_a_shard_is_read_from_a_number_on_or_from_its_start(aws: Aws, kinesis: Connection) -> None:
+def test_a_shard_is_read_from_a_sequence_number_or_from_its_start(
+    aws: Aws, kinesis: Connection
+) -> None:
     put(aws, b"a", b"b", b"c")
     page = next(iter(pages(kinesis, STREAM, only_shard(kinesis), TRIM_HORIZON, limit=2)))
     assert page.position
@@ -71,7 +73,7 @@ def test_a_shard_is_read_five_times_a_second_at_most(aws: Aws, kinesis: Connecti
     assert time.monotonic() - began >= 4 * shards.READ_SECONDS
 
 
-def test_a_throttled_read_is_tried_again(aws: Aws, kinesis: Connection) -> None:
+def test_a_throttled_read_is_retried(aws: Aws, kinesis: Connection) -> None:
     put(aws, b"a", b"b")
     throttled = Fault.error("GetRecords", "ProvisionedThroughputExceededException")
     aws.faults.extend([throttled] * 3)
@@ -79,16 +81,14 @@ def test_a_throttled_read_is_tried_again(aws: Aws, kinesis: Connection) -> None:
     assert not aws.faults
 
 
-def test_a_shard_that_others_read_empty_is_given_up_in_the_end(
-    aws: Aws, kinesis: Connection
-) -> None:
+def test_a_read_fails_if_other_readers_use_the_whole_quota(aws: Aws, kinesis: Connection) -> None:
     throttled = Fault.error("GetRecords", "ProvisionedThroughputExceededException", "Rate exceeded")
     aws.faults.extend([throttled] * 50)
     with pytest.raises(StreamError, match="Rate exceeded"):
         read(kinesis, patience=0.5)
 
 
-def test_an_iterator_that_expired_is_renewed_where_it_was(aws: Aws, kinesis: Connection) -> None:
+def test_an_expired_iterator_is_renewed_at_its_position(aws: Aws, kinesis: Connection) -> None:
     put(aws, b"a", b"b", b"c")
     reading = pages(kinesis, STREAM, only_shard(kinesis), TRIM_HORIZON, limit=1)
     found = [next(reading)]
@@ -97,14 +97,14 @@ def test_an_iterator_that_expired_is_renewed_where_it_was(aws: Aws, kinesis: Con
     assert [record.data for page in found for record in page.records] == [b"a", b"b", b"c"]
 
 
-def test_a_mishap_of_kinesis_is_tried_again(aws: Aws, kinesis: Connection) -> None:
+def test_an_internal_error_of_kinesis_is_retried(aws: Aws, kinesis: Connection) -> None:
     put(aws, b"a")
     mishap = Fault.error("GetRecords", "InternalFailure", status=500)
     aws.faults.extend([mishap] * 3)
     assert read(kinesis) == [b"a"]
 
 
-def test_a_refusal_is_not_tried_again(aws: Aws, kinesis: Connection) -> None:
+def test_a_refusal_is_not_retried(aws: Aws, kinesis: Connection) -> None:
     aws.faults.append(Fault.error("GetRecords", "AccessDeniedException"))
     before = aws.count("GetRecords")
     with pytest.raises(StreamError, match="AccessDenied"):
@@ -112,7 +112,7 @@ def test_a_refusal_is_not_tried_again(aws: Aws, kinesis: Connection) -> None:
     assert aws.count("GetRecords") == before + 1
 
 
-def test_a_closed_shard_ends_for_good_and_its_children_begin(aws: Aws, kinesis: Connection) -> None:
+def test_a_closed_shard_ends_and_its_children_begin(aws: Aws, kinesis: Connection) -> None:
     put(aws, b"a", b"b")
     aws.client.split_shard(
         StreamName=STREAM,
@@ -134,5 +134,5 @@ def test_a_closed_shard_ends_for_good_and_its_children_begin(aws: Aws, kinesis: 
     assert sorted(found) == [b"a", b"b", b"c"]
 
 
-def test_a_stream_that_is_not_there_is_none(aws: Aws, kinesis: Connection) -> None:
+def test_a_missing_stream_is_none(aws: Aws, kinesis: Connection) -> None:
     assert describe(kinesis, "streaming-other-pin") is None

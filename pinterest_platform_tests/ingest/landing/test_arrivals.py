@@ -1,4 +1,4 @@
-"""Which landing objects are new, in a folder; S3 is in test_s3."""
+"""New landing objects in a folder."""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_everything_is_new_to_an_empty_table(tmp_path: Path) -> None:
     assert offsets(found(tmp_path)) == [(0, 0), (0, 3), (2, 0), (10, 0)]
 
 
-def test_arrival_is_the_time_that_the_store_gives(tmp_path: Path) -> None:
+def test_arrival_is_the_stores_last_modified_time(tmp_path: Path) -> None:
     land(tmp_path, TOPIC, 0, [1], arrived_at=datetime(2026, 3, 4, 23, 59, 59, tzinfo=UTC))
     (arrival,) = found(tmp_path)
     assert (arrival.arrived_at.isoformat(), arrival.day) == (
@@ -60,26 +60,26 @@ def test_arrival_is_the_time_that_the_store_gives(tmp_path: Path) -> None:
     )
 
 
-def test_what_is_held_is_not_new(tmp_path: Path) -> None:
+def test_ingested_offsets_are_not_new(tmp_path: Path) -> None:
     for offset in (0, 3, 6):
         land(tmp_path, TOPIC, offset, [1, 2, 3])
     assert offsets(found(tmp_path, {0: [ingested(0, 5, 3)]})) == [(0, 6)]
 
 
-def test_holes_between_what_is_held_are_found(tmp_path: Path) -> None:
+def test_gaps_between_ingested_ranges_are_found(tmp_path: Path) -> None:
     for offset in (0, 3, 6, 9):
         land(tmp_path, TOPIC, offset, [1, 2, 3])
     runs = [ingested(3, 5, 3), ingested(9, 11, 9)]
     assert offsets(found(tmp_path, {0: runs})) == [(0, 0), (0, 6)]
 
 
-def test_offsets_that_kafka_never_gave_are_no_arrivals(tmp_path: Path) -> None:
+def test_offsets_missing_in_kafka_are_not_arrivals(tmp_path: Path) -> None:
     land(tmp_path, TOPIC, 5, [1, 2])
     land(tmp_path, TOPIC, 9, [1])
     assert found(tmp_path, {0: [ingested(5, 6, 5), ingested(9, 9, 9)]}) == []
 
 
-def test_an_object_written_again_with_more_lines_is_new_from_there_on(tmp_path: Path) -> None:
+def test_a_rewritten_object_with_more_lines_is_new_from_there(tmp_path: Path) -> None:
     land(tmp_path, TOPIC, 0, [1, 2, 3], arrived_at=NOON + timedelta(minutes=1))
     (arrival,) = found(tmp_path, {0: [ingested(0, 1, 0)]})
     assert (arrival.key.offset, arrival.first_new) == (0, 2)
@@ -92,7 +92,7 @@ def test_each_object_ends_where_the_next_begins(tmp_path: Path) -> None:
     assert [(arrival.key.offset, arrival.end) for arrival in arrivals] == [(0, 3), (6, None)]
 
 
-def test_an_object_that_begins_within_what_is_held_is_an_error(tmp_path: Path) -> None:
+def test_an_object_that_begins_within_ingested_offsets_is_an_error(tmp_path: Path) -> None:
     land(tmp_path, TOPIC, 0, [1, 2, 3])
     land(tmp_path, TOPIC, 2, [3, 4])
     with pytest.raises(PlatformError, match=r"pinterest\.pin\+0\+0000000002\.json"):
@@ -122,7 +122,7 @@ def test_an_object_outside_of_the_layout_is_an_error_with_its_name(
         found(tmp_path)
 
 
-def test_markers_of_other_tools_are_no_objects(tmp_path: Path) -> None:
+def test_markers_of_other_tools_are_ignored(tmp_path: Path) -> None:
     land(tmp_path, TOPIC, 0, [1])
     for marker in ("_SUCCESS", ".DS_Store"):
         (tmp_path / "topics" / TOPIC / "partition=0" / marker).touch()

@@ -110,7 +110,7 @@ def test_objects_larger_than_a_slice_are_read_whole(spark: SparkSession, tmp_pat
     assert (frame.count(), frame.where("length(value) <> 100002").count()) == (400, 0)
 
 
-def test_only_lines_past_what_is_held_are_read(spark: SparkSession, tmp_path: Path) -> None:
+def test_only_lines_after_the_ingested_ones_are_read(spark: SparkSession, tmp_path: Path) -> None:
     land(tmp_path, TOPIC, 0, ["a", "b", "c"])
     earlier = NOON.replace(hour=11)
     ingested = {
@@ -132,9 +132,7 @@ def test_lines_that_belong_to_the_next_object_are_an_error_with_the_key(
         read(spark, tmp_path).collect()
 
 
-def test_an_object_that_is_gone_is_an_error_with_the_key(
-    spark: SparkSession, tmp_path: Path
-) -> None:
+def test_a_missing_object_is_an_error_with_the_key(spark: SparkSession, tmp_path: Path) -> None:
     path = land(tmp_path, TOPIC, 5, ["a"])
     frame = read(spark, tmp_path)
     path.unlink()
