@@ -83,11 +83,11 @@ def running_daemon(pinterest: Pinterest, **settings: str) -> Iterator[Daemon]:
     log = pinterest.home / "daemon.log"
     environment: Mapping[str, str] = pinterest.environment | settings | {"DAGSTER_HOME": str(home)}
     command = [sys.executable, "-W", "ignore", "-m", "dagster._daemon", "run"]
-    with log.open("wb") as said, dg.DagsterInstance.from_config(str(home)) as instance:
+    with log.open("wb") as printed, dg.DagsterInstance.from_config(str(home)) as instance:
         process = subprocess.Popen(
             [*command, "-w", str(ROOT / "workspace.yaml")],
             env=environment,
-            stdout=said,
+            stdout=printed,
             stderr=subprocess.STDOUT,
             # In one session with its code server and runs, to end them together.
             start_new_session=True,

@@ -24,11 +24,11 @@ def run_forked(
 ) -> "subprocess.CompletedProcess[str]":
     """Run ``pinterest <arguments>`` to its end, with exactly this environment."""
     with tempfile.TemporaryDirectory() as folder:
-        said = [Path(folder, name) for name in ("stdout", "stderr")]
-        for file in said:
+        printed = [Path(folder, name) for name in ("stdout", "stderr")]
+        for file in printed:
             file.touch()
         process = _processes.Process(
-            target=_pinterest, args=(arguments, dict(environment), Path.cwd(), *said)
+            target=_pinterest, args=(arguments, dict(environment), Path.cwd(), *printed)
         )
         process.start()
         process.join(timeout)
@@ -36,7 +36,7 @@ def run_forked(
         if not ended:
             process.kill()
             process.join()
-        output, errors = (file.read_text(encoding="utf-8", errors="replace") for file in said)
+        output, errors = (file.read_text(encoding="utf-8", errors="replace") for file in printed)
         if not ended:
             raise subprocess.TimeoutExpired(["pinterest", *arguments], timeout, output, errors)
         return subprocess.CompletedProcess(

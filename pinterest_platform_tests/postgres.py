@@ -72,7 +72,7 @@ class Postgres:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        with (self._folder / "said").open("ab") as said:
+        with (self._folder / "log").open("ab") as printed:
             self._process = subprocess.Popen(
                 [
                     str(_programs() / "postgres"),
@@ -86,8 +86,8 @@ class Postgres:
                     f"unix_socket_directories={self._folder}",
                 ],
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=printed,
+                stderr=printed,
                 cwd=self._folder,
                 user=self._user,
                 group=self._user,
@@ -95,7 +95,7 @@ class Postgres:
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
-            words = (self._folder / "said").read_text(errors="replace")[-2000:]
+            words = (self._folder / "log").read_text(errors="replace")[-2000:]
             assert self._process.poll() is None, words
             assert time.monotonic() < deadline, words
             time.sleep(0.05)

@@ -53,12 +53,12 @@ class Pinterest:
 
     def start(self, *arguments: str, output: Path | None = None) -> "subprocess.Popen[str]":
         """Start ``pinterest <arguments>``; the test ends it. Output goes to a file, or to pipes."""
-        with output.open("w") if output else nullcontext(subprocess.PIPE) as said:
+        with output.open("w") if output else nullcontext(subprocess.PIPE) as printed:
             return subprocess.Popen(
                 [str(BIN / "pinterest"), *arguments],
                 env=self.environment,
-                stdout=said,
-                stderr=said,
+                stdout=printed,
+                stderr=printed,
                 text=True,
             )
 

@@ -40,8 +40,8 @@ def test_help_imports_neither_engine_nor_dagster() -> None:
 
 def test_every_command_explains_itself() -> None:
     for name in COMMANDS:
-        shown = subprocess.run(
+        displayed = subprocess.run(
             [str(BIN / "pinterest"), name, "--help"], capture_output=True, text=True, check=False
         )
-        assert shown.returncode == 0, shown.stderr
-        assert shown.stdout.startswith(f"Usage: pinterest {name}")
+        assert displayed.returncode == 0, displayed.stderr
+        assert displayed.stdout.startswith(f"Usage: pinterest {name}")

@@ -41,8 +41,8 @@ def emulate(pinterest: Pinterest, gateway: str, posts: int, seed: int) -> None:
         for number, channel in enumerate(("batch", "stream"))
     ]
     for emulation in emulations:
-        _, said = emulation.communicate(timeout=120)
-        assert emulation.returncode == 0, said
+        _, printed = emulation.communicate(timeout=120)
+        assert emulation.returncode == 0, printed
 
 
 def in_stream(kinesis: Any, name: str) -> list[dict[str, Any]]:

@@ -101,12 +101,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 def test_the_demo_runs_in_an_empty_folder(installed: Installed) -> None:
     demo = installed.pinterest("demo")
-    said, _ = demo.communicate(timeout=DEADLINE_SECONDS)
-    assert demo.returncode == 0, said
-    assert "the eleven tables are made" in said
+    printed, _ = demo.communicate(timeout=DEADLINE_SECONDS)
+    assert demo.returncode == 0, printed
+    assert "the eleven tables are made" in printed
     assert (installed.folder / ".pinterest" / "lake" / "analytics" / "posts").is_dir()
     # The command in its output exists.
-    named = re.search(r"The command is (\S+);", said.replace("\n", ""))
+    named = re.search(r"The command is (\S+);", printed.replace("\n", ""))
     assert named
     assert Path(named[1]).is_file()
 

@@ -56,7 +56,7 @@ def test_requests_to_other_machines_use_the_proxy(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "displayed"),
     [
         ("at http://u:s3cret@host:1/x, and", "at http://host:1/x, and"),
         ("sc://token@host", "sc://host"),
@@ -65,9 +65,9 @@ def test_requests_to_other_machines_use_the_proxy(monkeypatch: pytest.MonkeyPatc
         ("s3://bucket/day@noon", "s3://bucket/day@noon"),
     ],
 )
-def test_a_url_shows_no_user(text: str, shown: str) -> None:
-    assert without_users(text) == shown
-    assert str(PlatformError(text)) == shown
+def test_a_url_shows_no_user(text: str, displayed: str) -> None:
+    assert without_users(text) == displayed
+    assert str(PlatformError(text)) == displayed
 
 
 def test_an_endpoint_forgets_its_user(monkeypatch: pytest.MonkeyPatch) -> None:

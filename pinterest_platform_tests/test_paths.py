@@ -70,7 +70,7 @@ def test_usual_spellings_of_home_work(tmp_path: Path, written: str) -> None:
 
 @pytest.mark.parametrize("variable", ["PINTEREST_HOME", "PINTEREST_LAKE", "DAGSTER_HOME"])
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "printed"),
     [
         ("a\nb", "control character '\\n'"),
         ("a\udcffb", "not UTF-8"),
@@ -82,13 +82,13 @@ def test_usual_spellings_of_home_work(tmp_path: Path, written: str) -> None:
     ],
 )
 def test_an_unusable_path_is_refused_before_anything_is_written(
-    tmp_path: Path, variable: str, value: str, said: str
+    tmp_path: Path, variable: str, value: str, printed: str
 ) -> None:
     ended = Pinterest(tmp_path / "home")("run", **{variable: value})
     assert ended.returncode == 1
     (line,) = ended.stderr.splitlines()
     assert variable in line
-    assert said in line
+    assert printed in line
     assert list(tmp_path.iterdir()) == []
 
 

@@ -48,8 +48,8 @@ def emulate(pinterest: Pinterest, number: int, seed: int) -> None:
     options = ("--posts", str(number), "--rate", "0", "--seed", str(seed))
     emulations = [pinterest.start("emulate", channel, *options) for channel in ("batch", "stream")]
     for emulation in emulations:
-        said, errors = emulation.communicate(timeout=120)
-        assert emulation.returncode == 0, said + errors
+        printed, errors = emulation.communicate(timeout=120)
+        assert emulation.returncode == 0, printed + errors
 
 
 def test_posts_of_both_channels_reach_the_outputs_through_the_real_parts(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ class Lake:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def created(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     home = tmp_path_factory.mktemp("made")
     land_posts(home / "landing", range(POSTS), arrived_at=NOW)
     pinterest = Pinterest(home)
@@ -65,18 +65,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 
 @pytest.fixture
-def lake(made: Lake, tmp_path: Path) -> Lake:
+def lake(created: Lake, tmp_path: Path) -> Lake:
     """A copy that a test may damage."""
-    shutil.copytree(made.pinterest.home, tmp_path / "home")
-    return Lake(Pinterest(tmp_path / "home"), made.content)
+    shutil.copytree(created.pinterest.home, tmp_path / "home")
+    return Lake(Pinterest(tmp_path / "home"), created.content)
 
 
 def the_line(ended: "subprocess.CompletedProcess[str]") -> str:
     """The one line that a failed command prints."""
-    said = ended.stdout + ended.stderr
-    assert ended.returncode == 1, said
-    assert "Traceback" not in said
-    assert "Exception" not in said
+    printed = ended.stdout + ended.stderr
+    assert ended.returncode == 1, printed
+    assert "Traceback" not in printed
+    assert "Exception" not in printed
     (line,) = ended.stderr.splitlines()
     return line
 

@@ -93,7 +93,7 @@ def checked(outcomes: Iterable[Outcome], table: str, check: str) -> Checked:
     )
 
 
-def made(outcomes: Iterable[Outcome], table: str) -> Materialized:
+def built(outcomes: Iterable[Outcome], table: str) -> Materialized:
     """The outcome of building a table."""
     return next(
         outcome

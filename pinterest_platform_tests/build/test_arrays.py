@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from pinterest_platform.lake.delta import Lake
 from pinterest_platform.tables.catalog import TABLES
-from pinterest_platform_tests.build.conftest import Platform, checked, failed, made
+from pinterest_platform_tests.build.conftest import Platform, built, checked, failed
 from pinterest_platform_tests.build.test_streams import STREAM, YESTERDAY, at
 from pinterest_platform_tests.kinesis import TurnedKinesis
 from pinterest_platform_tests.landing import NOON, as_json, geo, land, pin, user
@@ -53,7 +53,7 @@ def test_repeated_ingestion_adds_no_element_twice(platform: Platform) -> None:
         assert keys(platform) == ["0:0", "0:1", "1", "2:0", "2:1"]
     land(platform.landing, TOPIC, 3, [[pin(5)]])
     outcomes = platform.build(["raw.pin"], [DAY])
-    assert made(outcomes, "raw.pin").facts["new_objects"] == 1
+    assert built(outcomes, "raw.pin").facts["new_objects"] == 1
     assert keys(platform) == ["0:0", "0:1", "1", "2:0", "2:1", "3:0"]
 
 
@@ -159,8 +159,8 @@ def test_records_after_an_array_in_a_stream_are_read_from_after_it(
     stream = kinesis.create(STREAM)
     stream.put(at(YESTERDAY, 1), [pin(1), pin(2)])
     outcomes = platform.build(["raw.pin_stream"], [YESTERDAY])
-    assert made(outcomes, "raw.pin_stream").watermark["shards"]["shard-0"] == str(10**55)
+    assert built(outcomes, "raw.pin_stream").watermark["shards"]["shard-0"] == str(10**55)
     stream.put(at(YESTERDAY, 2), [pin(3), pin(4)])
     outcomes = platform.build(["raw.pin_stream"], [YESTERDAY])
-    assert made(outcomes, "raw.pin_stream").watermark["shards"]["shard-0"] == str(10**55 + 1)
+    assert built(outcomes, "raw.pin_stream").watermark["shards"]["shard-0"] == str(10**55 + 1)
     assert len(keys(platform, "raw.pin_stream")) == 4

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pinterest_platform.ingest.landing.layout import LandingKey
 from pinterest_platform.lake.delta import Lake
 from pinterest_platform.tables.catalog import TABLES
-from pinterest_platform_tests.build.conftest import Platform, made
+from pinterest_platform_tests.build.conftest import Platform, built
 from pinterest_platform_tests.landing import NOON, as_json, pin
 from pinterest_platform_tests.s3_lists import PLACE, running_s3
 
@@ -51,8 +51,8 @@ def test_a_hundred_new_objects_after_a_hundred_thousand_cost_a_hundred_requests(
             arrived_at = NOON + timedelta(minutes=offset >= HELD)
             s3.put(LandingKey(TOPIC, 0, offset), as_json(pin(offset)), arrived_at)
         outcomes = platform.build(["raw.pin"], [NOON.date()])
-    assert made(outcomes, "raw.pin").facts["new_objects"] == NEW
-    assert made(outcomes, "raw.pin").total_rows == HELD + NEW
+    assert built(outcomes, "raw.pin").facts["new_objects"] == NEW
+    assert built(outcomes, "raw.pin").total_rows == HELD + NEW
     requests = Counter(request.split()[0] for request in s3.requests)
     # One LIST of the partitions and one of the objects after the last ingested one; the HEAD of the
     # first object shows whether the topic was recreated.

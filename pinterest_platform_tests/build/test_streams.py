@@ -13,7 +13,7 @@ from pinterest_platform.errors import PlatformError
 from pinterest_platform.ingest.ingestion import days_arrived
 from pinterest_platform.lake.delta import Lake
 from pinterest_platform.tables.catalog import TABLES
-from pinterest_platform_tests.build.conftest import Platform, checked, failed, made
+from pinterest_platform_tests.build.conftest import Platform, built, checked, failed
 from pinterest_platform_tests.kinesis import Stream, TurnedKinesis
 from pinterest_platform_tests.lake.tampering import let_pass
 from pinterest_platform_tests.landing import as_json, geo, land, pin, user
@@ -69,7 +69,7 @@ def test_days_ingested_in_any_order_have_every_record_once(
     for day in order:
         outcomes = platform.build([TABLE], [day])
         assert not failed(outcomes)
-        assert made(outcomes, TABLE).rows == {day: 20}
+        assert built(outcomes, TABLE).rows == {day: 20}
     assert len(raw_rows(platform)) == 60
     assert len(set(raw_rows(platform))) == 60
 
@@ -186,11 +186,11 @@ def test_an_empty_or_missing_stream_gives_tables_without_rows(
     kinesis.create("streaming-pinterest-geo")
     outcomes = platform.build(["raw.pin_stream", "raw.geo_stream"], [TODAY])
     assert not failed(outcomes)
-    assert [made(outcomes, f"raw.{kind}_stream").total_rows for kind in ("pin", "geo")] == [0, 0]
+    assert [built(outcomes, f"raw.{kind}_stream").total_rows for kind in ("pin", "geo")] == [0, 0]
 
 
 def test_without_a_region_kinesis_is_not_used(platform: Platform) -> None:
-    assert made(platform.build([TABLE], [TODAY]), TABLE).facts == {"shards": 0}
+    assert built(platform.build([TABLE], [TODAY]), TABLE).facts == {"shards": 0}
 
 
 def test_an_unreachable_kinesis_is_one_line(
@@ -227,8 +227,8 @@ def test_records_that_expired_before_being_read_fail_a_check_that_names_the_peri
     outcomes = platform.build([TABLE], days)
     expired = checked(outcomes, TABLE, "nothing_expired")
     assert (expired.passed, expired.stops) == (False, False)
-    said = re.findall(r"\d+-\d+-\d+ \d+:\d+:\d+\.\d+", expired.reason)
-    read_until, kept_from = map(datetime.fromisoformat, said)
+    printed = re.findall(r"\d+-\d+-\d+ \d+:\d+:\d+\.\d+", expired.reason)
+    read_until, kept_from = map(datetime.fromisoformat, printed)
     assert read_until == read_at - timedelta(days=5)
     assert begun <= kept_from + stream.retention <= utc_now()
     # Another run does not repair the loss.
@@ -305,7 +305,7 @@ def test_both_channels_are_cleaned_as_one(platform: Platform, kinesis: TurnedKin
         "duplicates_dropped": 5,
         "quarantined_rows": 4,
     }
-    assert made(outcomes, "analytics.posts").total_rows == 15
+    assert built(outcomes, "analytics.posts").total_rows == 15
     ages = Lake(platform.spark, platform.places.lake).read(TABLES["cleaned.users"])
     assert {row["ind"]: row["age"] for row in ages.select("ind", "age").collect()} == {
         ind: user(ind)["age"] for ind in range(15)

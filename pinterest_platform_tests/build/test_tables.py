@@ -15,9 +15,9 @@ from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform_tests.build.conftest import (
     Platform,
     PlatformOf,
+    built,
     checked,
     failed,
-    made,
 )
 from pinterest_platform_tests.landing import NOON, geo, land, land_posts, pin, user
 
@@ -89,8 +89,8 @@ def test_later_arrivals_are_added(platform: Platform) -> None:
     platform.all(DAY)
     land_posts(platform.landing, range(10, 25), offset=10)
     outcomes = platform.all(DAY)
-    assert made(outcomes, "raw.pin").facts["new_objects"] == 1
-    assert made(outcomes, "analytics.posts").total_rows == 25
+    assert built(outcomes, "raw.pin").facts["new_objects"] == 1
+    assert built(outcomes, "analytics.posts").total_rows == 25
 
 
 def test_a_rewritten_object_adds_only_its_new_lines(platform: Platform) -> None:
@@ -131,7 +131,7 @@ def test_raw_rows_are_cleaned_rows_duplicates_and_quarantined_rows(platform: Pla
         "duplicates_dropped": 2,
         "quarantined_rows": 3,
     }
-    assert made(outcomes, "cleaned.quarantine").total_rows == 3
+    assert built(outcomes, "cleaned.quarantine").total_rows == 3
 
 
 def test_a_lost_row_fails_the_reconciliation(platform: Platform) -> None:
@@ -172,7 +172,7 @@ def test_a_duplicate_row_fails_the_key_check_and_stops_later_tables(
     )
     outcomes = platform.build(["raw.pin", "cleaned.pins", "cleaned.users"], [DAY])
     assert failed(outcomes) == ["raw.pin:unique_key", "cleaned.pins"]
-    assert made(outcomes, "cleaned.users").total_rows == 5
+    assert built(outcomes, "cleaned.users").total_rows == 5
 
 
 def test_dirty_data_warns_and_stops_nothing(platform: Platform) -> None:
@@ -226,7 +226,7 @@ def test_only_new_objects_are_read(platform: Platform) -> None:
         shutil.rmtree(platform.landing / "topics" / f"pinterest.{kind}")
     land_posts(platform.landing, range(10, 12), offset=10)
     outcomes = platform.all(DAY)
-    assert made(outcomes, "raw.pin").rows == {DAY: 12}
+    assert built(outcomes, "raw.pin").rows == {DAY: 12}
 
 
 def test_an_arrival_before_the_first_partition_is_an_error(platform: Platform) -> None:
@@ -293,7 +293,7 @@ def test_one_more_record_puts_a_day_behind(platform: Platform, record: object) -
 def test_a_preview_shows_text_and_cuts_long_cells(platform: Platform) -> None:
     land_posts(platform.landing, range(3))
     land(platform.landing, "pinterest.pin", 3, [pin(3, description="x" * 500)])
-    preview = made(platform.all(DAY), "cleaned.pins").preview
+    preview = built(platform.all(DAY), "cleaned.pins").preview
     assert max(len(cell) for row in preview for cell in row.values()) == 80
     assert preview[0]["day"] == DAY.isoformat()
 
@@ -301,7 +301,7 @@ def test_a_preview_shows_text_and_cuts_long_cells(platform: Platform) -> None:
 def test_rows_are_counted_by_day(platform: Platform) -> None:
     land_posts(platform.landing, range(3))
     outcomes = platform.layer("raw", DAY, NEXT)
-    assert made(outcomes, "raw.pin").rows == {DAY: 3, NEXT: 0}
+    assert built(outcomes, "raw.pin").rows == {DAY: 3, NEXT: 0}
 
 
 def test_a_day_is_a_date_in_utc(platform: Platform) -> None:
@@ -309,7 +309,7 @@ def test_a_day_is_a_date_in_utc(platform: Platform) -> None:
     land_posts(platform.landing, range(1), arrived_at=midnight)
     land_posts(platform.landing, range(1, 2), offset=1, arrived_at=midnight + timedelta(seconds=1))
     outcomes = platform.layer("raw", DAY, NEXT)
-    assert made(outcomes, "raw.pin").rows == {DAY: 1, NEXT: 1}
+    assert built(outcomes, "raw.pin").rows == {DAY: 1, NEXT: 1}
     assert {row[-1] for row in platform.rows("raw.pin")} == {DAY, date(2026, 3, 5)}
 
 

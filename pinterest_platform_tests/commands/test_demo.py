@@ -70,8 +70,8 @@ def test_the_demo_builds_and_prints_the_eleven_tables_of_all_its_posts(
         assert rows(pinterest, f"raw/{kind}_stream") == 300
     source = create_engine(f"sqlite:///{pinterest.home}/source.db")
     sent = {post.index for wave in WAVES for post in islice(posts(source, wave.seed), wave.posts)}
-    made = DeltaTable(f"{pinterest.lake}/analytics/posts").to_pyarrow_table(columns=["ind"])
-    assert sorted(made["ind"].to_pylist()) == sorted(sent)
+    created = DeltaTable(f"{pinterest.lake}/analytics/posts").to_pyarrow_table(columns=["ind"])
+    assert sorted(created["ind"].to_pylist()) == sorted(sent)
     assert "2,200 posts went through the topics, 300 through the Kinesis streams" in finished.stdout
     assert "Time of each stage" in finished.stdout
     assert "pinterest ui" in finished.stdout

@@ -23,7 +23,7 @@ def pinterest(tmp_path: Path) -> Pinterest:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "settings", "code", "said"),
+    ("arguments", "settings", "code", "printed"),
     [
         (["run"], {"PINTEREST_ENGINE": "abacus"}, 1, "PINTEREST_ENGINE cannot be used"),
         (["run"], {"PINTEREST_START_DATE": "soon"}, 1, "PINTEREST_START_DATE cannot be used"),
@@ -62,11 +62,11 @@ def pinterest(tmp_path: Path) -> Pinterest:
     ],
 )
 def test_an_error_is_one_line_with_a_remedy(
-    pinterest: Pinterest, arguments: list[str], settings: dict[str, str], code: int, said: str
+    pinterest: Pinterest, arguments: list[str], settings: dict[str, str], code: int, printed: str
 ) -> None:
     ended = pinterest(*arguments, **settings)
     assert ended.returncode == code, ended.stdout + ended.stderr
-    assert said in ended.stderr
+    assert printed in ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr
     errors = [line for line in ended.stderr.splitlines() if line.startswith("Error: ")]
     assert len(errors) == 1, ended.stderr
@@ -103,7 +103,7 @@ def test_an_arrival_before_the_first_partition_fails_the_run(pinterest: Pinteres
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "printed"),
     [
         ({"PINTEREST_ENGINE": "connect"}, "set PINTEREST_SPARK_REMOTE"),
         (
@@ -122,9 +122,9 @@ def test_an_arrival_before_the_first_partition_fails_the_run(pinterest: Pinteres
 )
 @pytest.mark.parametrize("command", [("run", "--day", str(TODAY)), ("query", "SELECT 1")])
 def test_an_unavailable_engine_is_one_line(
-    tmp_path: Path, settings: dict[str, str], said: str, command: tuple[str, ...]
+    tmp_path: Path, settings: dict[str, str], printed: str, command: tuple[str, ...]
 ) -> None:
     done = Pinterest(tmp_path / "home", **settings)(*command)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert said in done.stderr
+    assert printed in done.stderr
     assert "geheim" not in done.stdout + done.stderr

@@ -40,9 +40,9 @@ def pinterest(tmp_path_factory: pytest.TempPathFactory) -> Pinterest:
     home = tmp_path_factory.mktemp("output") / "[red]home"
     records = [pin(1, title=TITLE, category="=1+1")]
     land(home / "landing", "pinterest.pin", 0, records, arrived_at=NOW)
-    made = Pinterest(home)
-    assert made("run").returncode == 0
-    return made
+    created = Pinterest(home)
+    assert created("run").returncode == 0
+    return created
 
 
 def raw(

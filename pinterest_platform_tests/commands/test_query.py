@@ -24,9 +24,9 @@ def pinterest(tmp_path_factory: pytest.TempPathFactory) -> Pinterest:
     land_posts(home / "landing", range(3), arrived_at=NOW)
     strange = geo(7, country='Côte "d\'Ivoire", 日本')
     land(home / "landing", "pinterest.geo", 3, [strange], arrived_at=NOW)
-    made = Pinterest(home)
-    assert made("run").returncode == 0
-    return made
+    created = Pinterest(home)
+    assert created("run").returncode == 0
+    return created
 
 
 def test_json_is_a_list_of_objects(pinterest: Pinterest) -> None:

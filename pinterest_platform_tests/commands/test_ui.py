@@ -39,9 +39,9 @@ def test_runs_of_the_ui_share_a_sail_server_and_no_process_is_left(tmp_path: Pat
     finally:
         ui.kill()
         ui.communicate()
-    said = log.read_text()
-    assert said.endswith("All processes have ended.\n")
-    assert "Runs share the Sail server at sc://127.0.0.1:" in said
+    printed = log.read_text()
+    assert printed.endswith("All processes have ended.\n")
+    assert "Runs share the Sail server at sc://127.0.0.1:" in printed
     assert not [command for pid, command in family.items() if is_alive(pid)]
 
 

@@ -154,9 +154,9 @@ class Clusters:
         return cluster
 
     def _get(self, request: Request) -> Answer:
-        asked = request.query.get("cluster_id")
-        if asked != EXISTING_CLUSTER:
-            raise invalid(f"Cluster {asked} does not exist")
+        requested = request.query.get("cluster_id")
+        if requested != EXISTING_CLUSTER:
+            raise invalid(f"Cluster {requested} does not exist")
         state = "TERMINATED" if self._faults.cluster_terminated else "RUNNING"
         answer = {
             "cluster_id": EXISTING_CLUSTER,

@@ -97,5 +97,5 @@ def _registry() -> dict[str, str]:
 
 
 def _pip_index() -> str:
-    asked = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
-    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    requested = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
+    return subprocess.run(requested, capture_output=True, text=True, check=False).stdout.strip()

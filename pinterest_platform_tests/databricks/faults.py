@@ -20,7 +20,7 @@ class Faults:
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
-        self.pending_held = False
+        self.pending_is_held = False
         self.cluster_terminated = False
         self.message_delay = 0.0
         self._answers: deque[Answer | None] = deque()
@@ -57,12 +57,12 @@ class Faults:
     def hold_pending(self) -> None:
         """Keep runs pending that have not started."""
         with self.changed:
-            self.pending_held = True
+            self.pending_is_held = True
 
     def let_go(self) -> None:
         """End ``hold_pending``."""
         with self.changed:
-            self.pending_held = False
+            self.pending_is_held = False
             self.changed.notify_all()
 
     def terminate_cluster(self) -> None:

@@ -114,10 +114,10 @@ class Runs:
         return Answer(json=self._described(run))
 
     def _get_output(self, request: Request) -> Answer:
-        asked = request.query.get("run_id")
-        run = next((run for run in self._runs.values() if str(run.task_run_id) == asked), None)
+        requested = request.query.get("run_id")
+        run = next((run for run in self._runs.values() if str(run.task_run_id) == requested), None)
         if run is None:
-            self._found(asked)
+            self._found(requested)
             raise invalid("Retrieving the output of runs with multiple tasks is not supported.")
         answer: dict[str, Any] = {"metadata": self._described_task(run)}
         if end := run.end:
@@ -134,7 +134,7 @@ class Runs:
 
     def _work(self, run: Run) -> None:
         def may_start() -> bool:
-            return not self._faults.pending_held or run.stopped is not None
+            return not self._faults.pending_is_held or run.stopped is not None
 
         def started() -> None:
             with self._changed:

@@ -78,8 +78,8 @@ def wait() -> None:
 def tell() -> None:
     """Print parameters, variables, and whether the platform can be imported."""
     found = importlib.util.find_spec("pinterest_platform") is not None
-    told = {"parameters": sys.argv[1:], "variables": dict(os.environ), "platform": found}
-    print(json.dumps(told))
+    summary = {"parameters": sys.argv[1:], "variables": dict(os.environ), "platform": found}
+    print(json.dumps(summary))
 
 
 def secret() -> None:

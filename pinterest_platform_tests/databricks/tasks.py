@@ -197,10 +197,10 @@ def _end_of(task: Task) -> Ended:
     if code == 0:
         return Ended("TERMINATED", "SUCCESS", logs=logs)
     failure = task.folder / "failure.json"
-    said = json.loads(failure.read_text()) if failure.exists() else {}
-    error = said.get("error") or f"The Python process exited with exit code {_shell_code(code)}."
+    printed = json.loads(failure.read_text()) if failure.exists() else {}
+    error = printed.get("error") or f"The Python process exited with exit code {_shell_code(code)}."
     message = "Workload failed, see run output for details"
-    return Ended("TERMINATED", "FAILED", message, error, said.get("error_trace", ""), logs)
+    return Ended("TERMINATED", "FAILED", message, error, printed.get("error_trace", ""), logs)
 
 
 def _shell_code(code: int) -> str:

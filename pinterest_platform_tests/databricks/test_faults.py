@@ -87,8 +87,8 @@ def test_a_held_run_is_pending_until_it_is_released(site: Site) -> None:
     run_id = site.submit("tell")
 
     # The cluster is running, and would start the task within a tenth of this time.
-    look_until = time.monotonic() + LATE_SECONDS
-    while time.monotonic() < look_until:
+    pending_until = time.monotonic() + LATE_SECONDS
+    while time.monotonic() < pending_until:
         assert state_of(site, run_id) == "PENDING"
     site.workspace.faults.let_go()
     assert result_of(site.ended(run_id)[0]) == "SUCCESS"

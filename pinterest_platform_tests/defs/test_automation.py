@@ -26,7 +26,7 @@ class Instance:
         self.result: dg.EvaluateAutomationConditionsResult | None = None
         self.tick()
 
-    def made(self, keys: Sequence[dg.AssetKey], *days: str) -> None:
+    def materialized(self, keys: Sequence[dg.AssetKey], *days: str) -> None:
         """Record materialisations of assets, of cleaned ones for days."""
         for key in keys:
             for day in days or [DAY]:
@@ -51,13 +51,13 @@ def instance() -> Iterator[Instance]:
     """An instance with materialisations of all tables for a day, after one evaluation."""
     with dg.DagsterInstance.ephemeral() as empty:
         instance = Instance(empty)
-        instance.made([*CLEANED, POSTS, *ELEVEN])
+        instance.materialized([*CLEANED, POSTS, *ELEVEN])
         assert instance.tick() == set()
         yield instance
 
 
 def test_a_run_that_materialised_everything_is_not_repeated(instance: Instance) -> None:
-    instance.made([*CLEANED, POSTS, *ELEVEN])
+    instance.materialized([*CLEANED, POSTS, *ELEVEN])
     assert instance.tick() == set()
 
 
@@ -66,42 +66,42 @@ def test_a_cleaned_table_of_any_day_updates_all_analytics_once(
     instance: Instance, day: str
 ) -> None:
     """Even though most days were never materialised."""
-    instance.made([PINS], day)
+    instance.materialized([PINS], day)
     assert instance.tick() == {POSTS, *ELEVEN}
     assert instance.tick() == set()
-    instance.made([POSTS, *ELEVEN])
+    instance.materialized([POSTS, *ELEVEN])
     assert instance.tick() == set()
 
 
 def test_quarantined_rows_update_no_analytic_table(instance: Instance) -> None:
-    instance.made([asset_key("cleaned.quarantine")])
+    instance.materialized([asset_key("cleaned.quarantine")])
     assert instance.tick() == set()
 
 
 def test_posts_materialised_manually_update_the_outputs(instance: Instance) -> None:
-    instance.made([POSTS])
+    instance.materialized([POSTS])
     assert instance.tick() == set(ELEVEN)
 
 
 def test_an_output_materialised_manually_updates_the_outputs_downstream(instance: Instance) -> None:
-    instance.made([asset_key("analytics.users_joined_by_year")])
+    instance.materialized([asset_key("analytics.users_joined_by_year")])
     assert instance.tick() == set()
-    instance.made([asset_key("analytics.category_counts_by_year")])
+    instance.materialized([asset_key("analytics.category_counts_by_year")])
     assert instance.tick() == {asset_key("analytics.top_category_by_year")}
 
 
 def test_a_cleaned_table_newer_than_the_analytics_within_one_tick_is_detected(
     instance: Instance,
 ) -> None:
-    instance.made([*CLEANED, POSTS, *ELEVEN])
-    instance.made([PINS])
+    instance.materialized([*CLEANED, POSTS, *ELEVEN])
+    instance.materialized([PINS])
     assert instance.tick() == {POSTS, *ELEVEN}
 
 
 def test_a_year_materialised_within_one_tick_is_not_repeated(instance: Instance) -> None:
     days = [str(date(2026, 1, 1) + timedelta(days=past)) for past in range(200)]
-    instance.made([PINS], *days)
-    instance.made([POSTS, *ELEVEN])
+    instance.materialized([PINS], *days)
+    instance.materialized([POSTS, *ELEVEN])
     assert instance.tick() == set()
 
 
@@ -109,8 +109,8 @@ def test_analytics_outdated_before_the_first_tick_are_detected() -> None:
     with dg.DagsterInstance.ephemeral() as empty:
         instance = Instance.__new__(Instance)
         instance.instance, instance.definitions, instance.result = empty, defs(), None
-        instance.made([POSTS, *ELEVEN])
-        instance.made(CLEANED)
+        instance.materialized([POSTS, *ELEVEN])
+        instance.materialized(CLEANED)
         assert instance.tick() == {POSTS, *ELEVEN}
         assert instance.tick() == set()
 
@@ -129,7 +129,7 @@ def planned(instance: Instance, keys: Sequence[dg.AssetKey]) -> dg.DagsterRun:
 def test_the_condition_waits_for_a_run_and_repeats_it_after_a_failure(instance: Instance) -> None:
     """It fails between the cleaned tables and the analytics."""
     run = planned(instance, [*CLEANED, POSTS, *ELEVEN])
-    instance.made(CLEANED)
+    instance.materialized(CLEANED)
     assert instance.tick() == set()
     assert instance.tick() == set()
     instance.instance.report_run_failed(run)
@@ -138,7 +138,7 @@ def test_the_condition_waits_for_a_run_and_repeats_it_after_a_failure(instance: 
 
 
 def test_the_condition_waits_for_days_of_a_cleaned_table_in_progress(instance: Instance) -> None:
-    instance.made([PINS])
+    instance.materialized([PINS])
     run = planned(instance, [PINS])
     assert instance.tick() == set()
     instance.instance.report_run_canceled(run)

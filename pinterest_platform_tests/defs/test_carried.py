@@ -60,7 +60,7 @@ def test_arrivals_that_a_run_has_processed_are_not_requested_again(
             ("stream_arrivals", "records", 6),
         ):
             result = ticks[name]()
-            assert "carried on already" in reason(result)
+            assert "already ingested" in reason(result)
             assert counts(result, counted) == dict.fromkeys(("pin", "geo", "user"), count)
             assert "Nothing new" in reason(ticks[name]())
         # One record more, of one kind and in one shard.

@@ -44,8 +44,10 @@ def spans(instance: dg.DagsterInstance) -> dict[str, list[tuple[float, float]]]:
             assert event.step_key
             times[event.step_key].append(entry.timestamp)
             if event.event_type == MADE:
-                made = event.step_materialization_data.materialization
-                times[event.step_key].append(entry.timestamp - made.metadata["seconds"].value)  # type: ignore[operator]
+                materialized = event.step_materialization_data.materialization
+                seconds = materialized.metadata["seconds"]
+                assert isinstance(seconds, dg.FloatMetadataValue)
+                times[event.step_key].append(entry.timestamp - (seconds.value or 0))
         for step, at in times.items():
             found[step].append((min(at), max(at)))
     return {step: sorted(times) for step, times in found.items()}
@@ -57,8 +59,8 @@ def test_two_concurrent_runs_of_a_day_take_turns(pinterest: Pinterest) -> None:
     land_posts(pinterest.home / "landing", range(400, 800), offset=400, arrived_at=NOW)
     processes = [pinterest.start("run", "--day", TODAY) for _ in range(2)]
     for process in processes:
-        said = process.communicate(timeout=DEADLINE_SECONDS)
-        assert process.returncode == 0, said
+        printed = process.communicate(timeout=DEADLINE_SECONDS)
+        assert process.returncode == 0, printed
     assert pinterest.query(
         "SELECT count(*) AS n, count(DISTINCT offset_or_sequence_number) AS keys FROM raw.pin"
     ) == [{"n": 800, "keys": 800}]
@@ -87,8 +89,8 @@ def until_it_waits(process: "subprocess.Popen[str]", pinterest: Pinterest) -> No
     with dg.DagsterInstance.from_config(str(pinterest.home / "dagster")) as instance:
         while True:
             (run,) = instance.get_runs(limit=1)
-            said = [entry.user_message for entry in instance.all_logs(run.run_id)]
-            if not run.is_finished and WAITING in said:
+            printed = [entry.user_message for entry in instance.all_logs(run.run_id)]
+            if not run.is_finished and WAITING in printed:
                 return
             assert process.poll() is None, "it did not wait"
             assert time.monotonic() < deadline, "it neither waits nor ends"
@@ -114,8 +116,8 @@ def test_a_waiting_run_continues_when_the_other_ends(pinterest: Pinterest) -> No
     with at_work(pinterest, "raw_batch"):
         waiting = pinterest.start("run", "--day", TODAY)
         until_it_waits(waiting, pinterest)
-    said = waiting.communicate(timeout=DEADLINE_SECONDS)
-    assert waiting.returncode == 0, said
+    printed = waiting.communicate(timeout=DEADLINE_SECONDS)
+    assert waiting.returncode == 0, printed
 
 
 def killed_at_work(pinterest: Pinterest) -> None:
@@ -154,5 +156,5 @@ def test_a_waiting_run_continues_when_the_other_is_killed(
     finally:
         os.kill(first.pid, signal.SIGKILL)
         first.communicate()
-    said = second.communicate(timeout=DEADLINE_SECONDS)
-    assert second.returncode == 0, said
+    printed = second.communicate(timeout=DEADLINE_SECONDS)
+    assert second.returncode == 0, printed

@@ -168,9 +168,11 @@ def test_a_backfill_of_thirty_days_is_one_run_and_one_of_the_analytics(
     days, analytics = runs_of(daemon, began, backfill=backfill_id)
     assert days.tags["dagster/asset_partition_range_start"] == THIRTY_DAYS[0]
     assert days.tags["dagster/asset_partition_range_end"] == THIRTY_DAYS[-1]
-    made = {record.partition_key for record in daemon.materialisations("cleaned/pins")}
-    assert set(THIRTY_DAYS) <= made
-    assert analytics.run_id in {made.run_id for made in daemon.materialisations("analytics/posts")}
+    materialized = {record.partition_key for record in daemon.materialisations("cleaned/pins")}
+    assert set(THIRTY_DAYS) <= materialized
+    assert analytics.run_id in {
+        materialized.run_id for materialized in daemon.materialisations("analytics/posts")
+    }
 
 
 def is_requested(daemon: Daemon, run_id: str) -> bool:
@@ -195,7 +197,7 @@ def test_the_analytics_were_never_materialised_twice_from_the_same_inputs(daemon
     # assets even if a run of the sensor was faster.
     again = {record.storage_id for record in makings if is_requested(daemon, record.run_id)}
     for earlier, later in pairwise(posts):
-        assert later in again or any(earlier < made < later for made in above)
+        assert later in again or any(earlier < materialized < later for materialized in above)
     assert max(above) < posts[-1]
 
 

@@ -147,20 +147,20 @@ def test_a_name_that_violates_the_layout_fails_the_tick(tick: Ticks, landing: Pa
 
 
 @pytest.mark.parametrize(
-    ("arrived_at", "said"),
+    ("arrived_at", "printed"),
     [
         (datetime(2025, 12, 31, tzinfo=UTC), "set PINTEREST_START_DATE to 2025-12-31"),
         (NOW + timedelta(days=3), "in the future"),
     ],
 )
 def test_an_arrival_without_a_day_fails_every_tick(
-    tick: Ticks, landing: Path, arrived_at: datetime, said: str
+    tick: Ticks, landing: Path, arrived_at: datetime, printed: str
 ) -> None:
     tick()
     cursor = tick.cursor
     land(landing, PIN, 3, [pin(3)], arrived_at=arrived_at)
     for _ in range(2):
-        with pytest.raises(PlatformError, match=said):
+        with pytest.raises(PlatformError, match=printed):
             tick()
         assert tick.cursor == cursor
 

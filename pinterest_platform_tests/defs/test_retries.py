@@ -123,8 +123,8 @@ def test_a_run_succeeds_once_the_outage_is_over(
                 monkeypatch.setenv(name, value)
 
         assert run(instance, STREAM_PINS, on_retry=recover).success
-    (made,) = instance.fetch_materializations(STREAM_PINS[0], limit=9).records
-    assert made.asset_materialization
+    (materialized,) = instance.fetch_materializations(STREAM_PINS[0], limit=9).records
+    assert materialized.asset_materialization
 
 
 @pytest.mark.usefixtures("at_once")

@@ -89,8 +89,8 @@ def test_a_range_of_days_is_one_run_that_materialises_the_analytics_once(
     assert ran.returncode == 0, ran.stdout + ran.stderr
     with instance_of(pinterest) as instance:
         assert len(instance.get_runs()) == 1
-        made = instance.fetch_materializations(key("analytics.posts"), limit=9).records
-        assert len(made) == 1
+        materialized = instance.fetch_materializations(key("analytics.posts"), limit=9).records
+        assert len(materialized) == 1
         by_day = instance.fetch_materializations(key("cleaned.pins"), limit=9).records
         rows = {
             record.asset_materialization.partition: record.asset_materialization.metadata[

@@ -113,8 +113,8 @@ class Deployment:
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not (found := condition()):
             for service, process in self._processes.items():
-                assert process.poll() is None, f"{service} ended before {what}: {self.said()}"
-            assert time.monotonic() < deadline, f"not in time: {what}\n{self.said()}"
+                assert process.poll() is None, f"{service} ended before {what}: {self.printed()}"
+            assert time.monotonic() < deadline, f"not in time: {what}\n{self.printed()}"
             time.sleep(0.2)
         return found
 
@@ -124,11 +124,11 @@ class Deployment:
             f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60
         )
         answer.raise_for_status()
-        said = answer.json()
-        assert "errors" not in said, said["errors"]
-        return said["data"]
+        printed = answer.json()
+        assert "errors" not in printed, printed["errors"]
+        return printed["data"]
 
-    def said(self) -> str:
+    def printed(self) -> str:
         """The end of each service's log."""
         logs = sorted(self._folder.glob("*.log"))
         return "\n".join(f"{log.stem}: {log.read_text(errors='replace')[-3000:]}" for log in logs)

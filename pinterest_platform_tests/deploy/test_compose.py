@@ -156,10 +156,10 @@ def test_the_example_names_every_variable_and_no_other() -> None:
 
 
 def test_the_example_shows_the_defaults_and_leaves_only_required_variables_open() -> None:
-    shown = example()
+    displayed = example()
     for name, default in _used().items():
         if default is not None:
-            assert shown[name] == default, name
+            assert displayed[name] == default, name
     lines = (DEPLOY / ".env.example").read_text().splitlines()
     open_lines = {line.partition("=")[0] for line in lines if re.match(r"[A-Z]", line)}
     assert open_lines == set(REQUIRED)
@@ -178,10 +178,10 @@ def test_a_service_gets_the_credentials_that_it_needs_and_no_others() -> None:
 
 @pytest.mark.parametrize("name", ["dagster.yaml", "workspace.yaml"])
 def test_dagsters_configuration_reads_only_variables_that_compose_sets(name: str) -> None:
-    wanted = set(_env_of(yaml.safe_load((DEPLOY / name).read_text())))
-    assert wanted
+    expected = set(_env_of(yaml.safe_load((DEPLOY / name).read_text())))
+    assert expected
     for service in ("webserver", "daemon", "code-server", "tool"):
-        assert wanted <= set(environment(service, REQUIRED)), service
+        assert expected <= set(environment(service, REQUIRED)), service
 
 
 def _env_of(config: Any) -> list[str]:

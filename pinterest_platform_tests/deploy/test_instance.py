@@ -116,7 +116,7 @@ class Place:
         )
         return int(found)
 
-    def made(self, asset: str, day: date) -> int:
+    def materialized(self, asset: str, day: date) -> int:
         """How often a day of an asset was materialised."""
         key = AssetKey(asset.split("/")).to_string()
         ((times,),) = self.postgres.query(
@@ -186,10 +186,10 @@ def test_the_output_of_a_step_is_in_s3_and_in_the_ui(place: Place, first: str) -
     prefix = f"compute-logs/storage/{first}/compute_logs/"
     listed = place.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
     names = [Path(found["Key"]).name for found in listed]
-    said = [name.removesuffix(".err") for name in names if name.endswith(".err")]
-    assert said, names
-    shown = place.running.ask(SAID, key=[first, "compute_logs", said[0]])["capturedLogs"]
-    assert "STEP_SUCCESS" in shown["stderr"]
+    printed = [name.removesuffix(".err") for name in names if name.endswith(".err")]
+    assert printed, names
+    displayed = place.running.ask(SAID, key=[first, "compute_logs", printed[0]])["capturedLogs"]
+    assert "STEP_SUCCESS" in displayed["stderr"]
 
 
 @pytest.mark.usefixtures("first")
@@ -217,7 +217,7 @@ def test_a_daemon_killed_with_runs_in_its_queue_loses_none_and_starts_none_twice
     place.running.kill("daemon")
     place.running.start("daemon")
     place.running.until(place.has("SUCCESS", *runs), "all runs of the queue")
-    assert {day: place.made("raw/pin", day) for day in QUEUED} == dict.fromkeys(QUEUED, 1)
+    assert {day: place.materialized("raw/pin", day) for day in QUEUED} == dict.fromkeys(QUEUED, 1)
 
 
 def test_after_a_kill_of_postgres_the_webserver_serves_all_previous_data(
@@ -250,7 +250,7 @@ def test_a_run_with_a_replaced_code_server_is_retried(place: Place) -> None:
     place.running.start("code-server")
     place.running.until(place.retried(run), "a second attempt and its end")
     assert place.statuses([run]) == ["FAILURE"]
-    assert place.made("raw/pin", LAST) == 1
+    assert place.materialized("raw/pin", LAST) == 1
 
 
 @pytest.mark.usefixtures("first")
@@ -265,9 +265,9 @@ def test_runs_survive_a_longer_absence_of_the_code_server(place: Place) -> None:
     place.running.start("daemon")
 
     def noticed() -> bool:
-        said = place.events(waiting, "%failed to reach the user code server%")
+        printed = place.events(waiting, "%failed to reach the user code server%")
         # Two ticks, so that the daemon has acted on the first.
-        return said > 0 and place.running.logged("daemon").count(f"Checking run {at_work}") > 1
+        return printed > 0 and place.running.logged("daemon").count(f"Checking run {at_work}") > 1
 
     place.running.until(noticed, "a daemon that found no code server")
     assert place.statuses([at_work, waiting]) == ["STARTED", "QUEUED"]
@@ -275,4 +275,4 @@ def test_runs_survive_a_longer_absence_of_the_code_server(place: Place) -> None:
     place.running.until(place.has("SUCCESS", waiting), "the end of the run in the queue")
     place.running.until(place.retried(at_work), "a second attempt and its end")
     assert place.statuses([at_work]) == ["FAILURE"]
-    assert [place.made("raw/pin", day) for day in (AWAY, WAITING)] == [1, 1]
+    assert [place.materialized("raw/pin", day) for day in (AWAY, WAITING)] == [1, 1]

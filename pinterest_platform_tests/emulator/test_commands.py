@@ -38,9 +38,9 @@ def seeded(environ: dict[str, str], tmp_path: Path, seeded_file: Path) -> dict[s
 
 
 def test_seed_db_prints_what_it_created(environ: dict[str, str], tmp_path: Path) -> None:
-    made = pinterest(environ, "seed-db", "--rows", "50", "--seed", "3")
+    created = pinterest(environ, "seed-db", "--rows", "50", "--seed", "3")
     assert re.fullmatch(
-        rf"50 posts \(seed 3\) in sqlite:///{tmp_path}/source\.db, \d+\.\d s\n", made.stdout
+        rf"50 posts \(seed 3\) in sqlite:///{tmp_path}/source\.db, \d+\.\d s\n", created.stdout
     )
 
 

@@ -36,8 +36,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb]:
     """A server with ``ROWS`` posts, which tests do not change."""
     folder = tmp_path_factory.mktemp("mariadb")
     with mariadb(folder) as server:
-        made = Pinterest(folder, **server.environment)("seed-db", "--rows", str(ROWS))
-        assert made.returncode == 0, made.stderr
+        created = Pinterest(folder, **server.environment)("seed-db", "--rows", str(ROWS))
+        assert created.returncode == 0, created.stderr
         yield server
 
 

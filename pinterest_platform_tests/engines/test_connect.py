@@ -66,8 +66,8 @@ def web_server() -> Iterator[int]:
 def test_the_address_of_a_missing_server_is_named() -> None:
     with listening() as port:
         pass
-    said = refused(f"sc://me:{TOKEN}@127.0.0.1:{port}/;token={TOKEN}")
-    assert f"127.0.0.1:{port}" in said
+    printed = refused(f"sc://me:{TOKEN}@127.0.0.1:{port}/;token={TOKEN}")
+    assert f"127.0.0.1:{port}" in printed
 
 
 def test_a_silent_server_is_an_error() -> None:
@@ -88,9 +88,9 @@ def test_invalid_parameters_are_not_repeated() -> None:
 def pump(source: socket.socket, sink: socket.socket, received: bytearray) -> None:
     """Forward data from one side until its end."""
     with suppress(OSError):
-        while said := source.recv(65536):
-            received += said
-            sink.sendall(said)
+        while printed := source.recv(65536):
+            received += printed
+            sink.sendall(printed)
         sink.shutdown(socket.SHUT_WR)
 
 

@@ -5,9 +5,16 @@ from pathlib import Path
 import pytest
 
 from local_servers.spark_connect import NO_JAVA, has_java
-from pinterest_platform.engines.spark import DELTA, spark_session
+from pinterest_platform.engines.engine import engine_of
+from pinterest_platform.engines.spark import DELTA
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.settings import load
 from pinterest_platform_tests.process import Pinterest
+
+
+@pytest.fixture(autouse=True)
+def _engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PINTEREST_ENGINE", "spark")
 
 
 def error_with_java(monkeypatch: pytest.MonkeyPatch, home: Path, script: str) -> str:
@@ -21,8 +28,9 @@ def error_with_java(monkeypatch: pytest.MonkeyPatch, home: Path, script: str) ->
 
 
 def refused() -> str:
-    with pytest.raises(PlatformError) as raised, spark_session(on_s3=False):
-        pass
+    """The error of the engine's session, with the settings of the environment."""
+    with pytest.raises(PlatformError) as raised, engine_of(load()) as engine:
+        assert engine.session
     assert "install" in str(raised.value)
     assert "PINTEREST_ENGINE" in str(raised.value)
     return str(raised.value)
@@ -37,18 +45,18 @@ def test_without_java_the_error_names_the_package(
 
 
 @pytest.mark.parametrize(
-    ("said", "version"), [('openjdk version "11.0.2"', "11"), ('java version "1.8.0_412"', "8")]
+    ("printed", "version"), [('openjdk version "11.0.2"', "11"), ('java version "1.8.0_412"', "8")]
 )
 def test_a_java_that_is_too_old_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, version: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, printed: str, version: str
 ) -> None:
-    script = f"echo '{said}' >&2"
+    script = f"echo '{printed}' >&2"
     assert f"is Java {version}:" in error_with_java(monkeypatch, tmp_path, script)
 
 
 def test_a_java_that_does_not_run_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    said = error_with_java(monkeypatch, tmp_path, "exit 1")
-    assert f"{tmp_path}/bin/java cannot be run" in said
+    printed = error_with_java(monkeypatch, tmp_path, "exit 1")
+    assert f"{tmp_path}/bin/java cannot be run" in printed
 
 
 @pytest.mark.skipif(not has_java(), reason=NO_JAVA)

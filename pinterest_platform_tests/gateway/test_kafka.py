@@ -91,8 +91,8 @@ def test_topics_are_created_once_with_the_requested_partitions(broker: Kafka) ->
 
     assert health(3) == 3
     assert health(5) == 3
-    made = broker.admin().list_topics().topics
-    assert {len(made[f"made.{kind}"].partitions) for kind in ("pin", "geo", "user")} == {3}
+    built = broker.admin().list_topics().topics
+    assert {len(built[f"made.{kind}"].partitions) for kind in ("pin", "geo", "user")} == {3}
 
 
 def test_a_missing_partition_is_a_404(broker: Kafka) -> None:

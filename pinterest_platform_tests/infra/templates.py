@@ -108,7 +108,7 @@ class Deployment:
         )
         return str(found)
 
-    def made(self) -> set[str]:
+    def created(self) -> set[str]:
         """The types of all existing resources."""
         return {
             resource["ResourceType"]
@@ -116,7 +116,7 @@ class Deployment:
             for resource in self._summaries(stack)
         }
 
-    def wanted(self) -> set[str]:
+    def expected(self) -> set[str]:
         """The types of all resources of the templates with these parameters."""
         return {
             resource["Type"]

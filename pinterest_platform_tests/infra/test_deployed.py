@@ -34,7 +34,7 @@ def pinterest(environment: dict[str, str]) -> Pinterest:
 
 
 def test_moto_creates_all_resources_that_it_knows(deployment: Deployment) -> None:
-    assert deployment.wanted() - deployment.made() == NOT_MADE
+    assert deployment.expected() - deployment.created() == NOT_MADE
 
 
 def test_the_outputs_are_settings_of_the_platform(

@@ -17,25 +17,25 @@ def test_a_post_has_one_row_with_the_newest_of_each(raw_rows: RawRows) -> None:
     pins = raw_rows(PIN | {"title": "new"}, hours=30).unionAll(raw_rows(PIN | {"title": "old"}))
     geos = raw_rows(GEO | {"country": "Peru"}, hours=50).unionAll(raw_rows(GEO))
     users = raw_rows(USER).unionAll(raw_rows(USER | {"age": 50}, hours=24))
-    made = posts(clean_pins(pins), clean_geolocations(geos), clean_users(users))
-    assert records(made, "ind", "title", "country", "age") == [(7, "new", "Peru", 50)]
+    created = posts(clean_pins(pins), clean_geolocations(geos), clean_users(users))
+    assert records(created, "ind", "title", "country", "age") == [(7, "new", "Peru", 50)]
 
 
 def test_a_post_without_geolocation_or_user_stays(raw_rows: RawRows) -> None:
-    made = posts(
+    created = posts(
         clean_pins(raw_rows(PIN)),
         clean_geolocations(raw_rows(GEO | {"ind": 8})),
         clean_users(raw_rows()),
     )
-    assert records(made, "ind", "country", "age", "post_year") == [(7, None, None, None)]
+    assert records(created, "ind", "country", "age", "post_year") == [(7, None, None, None)]
 
 
 def test_columns_are_those_of_the_contract(raw_rows: RawRows) -> None:
-    made = posts(
+    created = posts(
         clean_pins(raw_rows(PIN)), clean_geolocations(raw_rows(GEO)), clean_users(raw_rows(USER))
     )
-    assert dict(made.dtypes) == {column.name: column.type.lower() for column in POSTS.columns}
-    assert records(made, "post_year", "joining_year") == [(2018, 2015)]
+    assert dict(created.dtypes) == {column.name: column.type.lower() for column in POSTS.columns}
+    assert records(created, "post_year", "joining_year") == [(2018, 2015)]
 
 
 @pytest.mark.parametrize(
@@ -47,5 +47,5 @@ def test_columns_are_those_of_the_contract(raw_rows: RawRows) -> None:
 )
 def test_age_groups(raw_rows: RawRows, age: int, group: str | None) -> None:
     users = clean_users(raw_rows(USER | {"age": age}))
-    made = posts(clean_pins(raw_rows(PIN)), clean_geolocations(raw_rows(GEO)), users)
-    assert records(made, "age_group") == [(group,)]
+    created = posts(clean_pins(raw_rows(PIN)), clean_geolocations(raw_rows(GEO)), users)
+    assert records(created, "age_group") == [(group,)]

@@ -80,11 +80,11 @@ def serve(session: str, managed: Path) -> None:
     spark = SparkSession.builder.remote(url).create()
     print(json.dumps({"url": url}), flush=True)
     for line in sys.stdin:
-        asked = json.loads(line)
+        requested = json.loads(line)
         answer: dict[str, object]
         try:
-            if "learn" in asked:
-                learn(spark, managed, asked["learn"])
+            if "learn" in requested:
+                learn(spark, managed, requested["learn"])
             answer = {"columns": columns_of_tables(spark, managed)}
         except PySparkException as error:
             answer = {"error": str(error)}

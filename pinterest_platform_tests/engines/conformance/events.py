@@ -6,25 +6,27 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEventType
 
-Told = dict[str, Any]
+Summary = dict[str, Any]
 
 
-def materialisations(home: Path) -> dict[str, Told]:
+def materialisations(home: Path) -> dict[str, Summary]:
     """The metadata of each '<asset> [<partition>]' of the only run in a home."""
-    found: dict[str, Told] = {}
+    found: dict[str, Summary] = {}
     for event in _events(home, DagsterEventType.ASSET_MATERIALIZATION):
-        made = event.step_materialization_data.materialization
-        metadata = {name: entry.value for name, entry in made.metadata.items()}
+        materialized = event.step_materialization_data.materialization
+        metadata = {name: entry.value for name, entry in materialized.metadata.items()}
         del metadata["seconds"]
         metadata["dagster/uri"] = str(metadata["dagster/uri"]).removeprefix(str(home))
         metadata["preview"] = _without_ingested_at(metadata["preview"])
-        found[f"{made.asset_key.to_user_string()} {made.partition or ''}".strip()] = metadata
+        found[
+            f"{materialized.asset_key.to_user_string()} {materialized.partition or ''}".strip()
+        ] = metadata
     return found
 
 
-def check_evaluations(home: Path) -> dict[str, Told]:
+def check_evaluations(home: Path) -> dict[str, Summary]:
     """The result of each '<asset>:<check>' of the only run in a home."""
-    found: dict[str, Told] = {}
+    found: dict[str, Summary] = {}
     for event in _events(home, DagsterEventType.ASSET_CHECK_EVALUATION):
         check = event.asset_check_evaluation_data
         found[f"{check.asset_key.to_user_string()}:{check.check_name}"] = {

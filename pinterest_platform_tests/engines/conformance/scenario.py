@@ -21,7 +21,7 @@ from pinterest_platform_tests.engines.conformance.engine_process import (
     engine_process,
 )
 from pinterest_platform_tests.engines.conformance.events import (
-    Told,
+    Summary,
     check_evaluations,
     materialisations,
 )
@@ -99,10 +99,10 @@ class Under:
 class Played:
     """The results of an engine. Lakes are snapshots after each step."""
 
-    said: str
+    printed: str
     exit_code: int
-    materialisations: dict[str, Told]
-    evaluations: dict[str, Told]
+    materialisations: dict[str, Summary]
+    evaluations: dict[str, Summary]
     after_run: Rows
     after_continuing: Rows
     after_again: Rows
@@ -124,22 +124,22 @@ def play(under: Under, site: Site, home: Path, sail: EngineProcess) -> Played:
         **environment,
     )
     process = pinterest.start("run", "--from", BEFORE.isoformat(), "--to", DAY.isoformat())
-    said, errors = process.communicate(timeout=DEADLINE_SECONDS)
+    printed, errors = process.communicate(timeout=DEADLINE_SECONDS)
     after_run = tables_of(lake)
-    sail(made, site.places(lake, site.first), list(TABLES), [AFTER])
+    sail(created, site.places(lake, site.first), list(TABLES), [AFTER])
     if not site.spoilt.exists():
         spoil(lake, site.spoilt)
         empty(lake, site.emptied)
     make_outdated(lake, OUTDATED)
     places = site.places(lake, site.later)
     with engine_process(under.name, places, under.remote, environment) as engine:
-        continued = engine(made, places, CONTINUED, DAYS)
+        continued = engine(created, places, CONTINUED, DAYS)
         after_continuing = tables_of(lake)
-        engine(made, places, AGAIN, [DAY])
+        engine(created, places, AGAIN, [DAY])
         after_again = tables_of(lake)
         engine(written_at_once, str(lake), str(other))
         return Played(
-            said + errors,
+            printed + errors,
             process.returncode,
             materialisations(home),
             check_evaluations(home),
@@ -158,7 +158,7 @@ def play(under: Under, site: Site, home: Path, sail: EngineProcess) -> Played:
         )
 
 
-def made(
+def created(
     spark: SparkSession, places: Places, tables: Iterable[str], days: Sequence[date]
 ) -> list[Outcome]:
     """Build tables without their checks; returns the outcomes, without values that vary."""
@@ -193,7 +193,7 @@ def checked(
     spark: SparkSession, places: Places, tables: Iterable[str], only: str = ""
 ) -> dict[tuple[str, str], Checked]:
     """Run all checks of tables, or those of one name, for all days, without building tables."""
-    asked = tuple(
+    requested = tuple(
         (name, check.name)
         for name in tables
         for check in TABLES[name].checks
@@ -201,7 +201,7 @@ def checked(
     )
     return {
         (outcome.table, outcome.check): outcome
-        for outcome in build(spark, places, Request((), asked))
+        for outcome in build(spark, places, Request((), requested))
         if isinstance(outcome, Checked)
     }
 

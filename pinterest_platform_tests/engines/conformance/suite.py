@@ -28,8 +28,8 @@ class Conformance:
     """Compares an engine (the fixture ``played``) with Sail in the process (``reference``)."""
 
     def test_a_run_succeeds_with_little_output(self, played: Played) -> None:
-        assert played.exit_code == 0, played.said
-        assert all(line.startswith(("  ", "Run ")) for line in played.said.splitlines())
+        assert played.exit_code == 0, played.printed
+        assert all(line.startswith(("  ", "Run ")) for line in played.printed.splitlines())
 
     @every_table
     def test_a_run_of_two_days_gives_the_same_rows(

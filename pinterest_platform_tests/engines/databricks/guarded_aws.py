@@ -65,8 +65,8 @@ class GuardedAws:
 
     def _signature(self, scope: str, headers: Any, request: str) -> str:
         digest = hashlib.sha256(request.encode()).hexdigest()
-        told = f"AWS4-HMAC-SHA256\n{headers['x-amz-date']}\n{scope}\n{digest}"
-        parts = [*scope.split("/"), told]
+        summary = f"AWS4-HMAC-SHA256\n{headers['x-amz-date']}\n{scope}\n{digest}"
+        parts = [*scope.split("/"), summary]
         return reduce(_signed, parts, f"AWS4{self.secret_access_key}".encode()).hex()
 
 

@@ -70,8 +70,8 @@ def test_its_variables_are_settings_of_the_platform(
         else re.sub(r"\$\{var\.(\w+)\}", lambda name: defaults[name[1]], parameter)
         for parameter in task["python_wheel_task"]["parameters"]
     ]
-    asked: argparse.Namespace = PARSER.parse_args(parameters)
-    for name, value in asked.settings:
+    requested: argparse.Namespace = PARSER.parse_args(parameters)
+    for name, value in requested.settings:
         field = name.removeprefix("PINTEREST_").lower()
         assert field in {*settings.Settings.model_fields, "aws_region"}, name
         monkeypatch.setenv(name, value)

@@ -90,23 +90,23 @@ def test_task_and_cluster_have_access_and_no_secret_is_stored(
     # By now the task has the key, and Dagster's request is in the volume.
     during = places_of_secrets(site, pinterest, [])
     aws.gate.set()
-    said = process.communicate(timeout=DEADLINE_SECONDS)
+    printed = process.communicate(timeout=DEADLINE_SECONDS)
 
-    assert process.returncode == 0, said
+    assert process.returncode == 0, printed
     assert [len(site.rows(pinterest, f"raw.{table}")) for table in tables] == [1] * len(tables)
     assert aws.refused == []
     assert f"s3 GET {OBJECT}" in aws.let_in
     assert ("kinesis POST /" in aws.let_in) == ("pin_stream" in tables)
     assert during == []
-    assert places_of_secrets(site, pinterest, said) == []
+    assert places_of_secrets(site, pinterest, printed) == []
 
 
-def places_of_secrets(site: Site, pinterest: Pinterest, said: Iterable[str]) -> list[str]:
+def places_of_secrets(site: Site, pinterest: Pinterest, printed: Iterable[str]) -> list[str]:
     """The texts that contain a secret: payloads, output, and files of the site."""
-    texts = {"submitted": str(site.workspace.submitted).encode(), "said": "".join(said).encode()}
+    texts = {"submitted": str(site.workspace.submitted).encode(), "said": "".join(printed).encode()}
     folders = [site.workspace.volumes.parent, pinterest.home]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    assert any(path.name == "context.json" for path in files) or said
+    assert any(path.name == "context.json" for path in files) or printed
     texts |= {str(path): path.read_bytes() for path in files}
     secrets = [secret.encode() for secret in (KEY_ID, SECRET, TOKEN, site.workspace.token)]
     return [place for place, text in texts.items() for secret in secrets if secret in text]

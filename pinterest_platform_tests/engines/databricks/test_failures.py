@@ -39,10 +39,10 @@ def pinterest(site: Site, s3: S3) -> Pinterest:
 
 def error_of(ended: "subprocess.CompletedProcess[str]", *secrets: str) -> str:
     """The one line that a failed command prints."""
-    said = ended.stdout + ended.stderr
-    assert ended.returncode == 1, said
-    assert "Traceback" not in said
-    assert not [secret for secret in secrets if secret in said]
+    printed = ended.stdout + ended.stderr
+    assert ended.returncode == 1, printed
+    assert "Traceback" not in printed
+    assert not [secret for secret in secrets if secret in printed]
     (line,) = ended.stderr.splitlines()
     assert line.startswith("Error: ")
     return line
@@ -119,13 +119,13 @@ def test_a_failed_check_fails_the_run_and_keeps_earlier_results(
     assert "on Databricks" not in ended.stderr
     assert len(site.rows(pinterest, "raw.pin")) == 2
     with instance_of(pinterest) as instance:
-        made = instance.get_latest_materialization_event(dg.AssetKey(["raw", "pin"]))
+        materialized = instance.get_latest_materialization_event(dg.AssetKey(["raw", "pin"]))
         below = dg.AssetKey(["cleaned", "pins"])
-        assert made is not None
+        assert materialized is not None
         assert instance.get_latest_materialization_event(below) is None
         checked = {
             evaluation.check_name: evaluation.passed
-            for entry in instance.all_logs(made.run_id)
+            for entry in instance.all_logs(materialized.run_id)
             if entry.dagster_event
             and entry.dagster_event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
             for evaluation in [entry.dagster_event.asset_check_evaluation_data]
@@ -179,7 +179,7 @@ def test_a_missing_catalog_is_named(site: Site, pinterest: Pinterest) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "printed"),
     [
         ({"PINTEREST_DATABRICKS_CATALOG": "nowhere"}, ["nowhere", "PINTEREST_DATABRICKS_CATALOG"]),
         ({"DATABRICKS_TOKEN": "dapi-wrong-one"}, ["Invalid access token", "credentials"]),
@@ -200,13 +200,13 @@ def test_a_missing_catalog_is_named(site: Site, pinterest: Pinterest) -> None:
     ids=lambda given: next(iter(given)) if isinstance(given, dict) else "",
 )
 def test_a_wrong_setting_is_one_line_and_creates_no_run(
-    site: Site, pinterest: Pinterest, settings: dict[str, str], said: list[str]
+    site: Site, pinterest: Pinterest, settings: dict[str, str], printed: list[str]
 ) -> None:
     number = len(site.workspace.submitted)
 
     line = error_of(pinterest(*STEP, **settings), "dapi-wrong-one", site.workspace.token)
 
-    assert not [words for words in said if words not in line], line
+    assert not [words for words in printed if words not in line], line
     assert len(site.workspace.submitted) == number
 
 

@@ -173,9 +173,14 @@ def events_by_table(pinterest: Pinterest) -> dict[str, list[Any]]:
             if event is None:
                 continue
             if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
-                made = event.step_materialization_data.materialization
-                events[".".join(made.asset_key.path)].append(
-                    (made.partition, made.description, set(made.tags or ()), lasting(made.metadata))
+                materialized = event.step_materialization_data.materialization
+                events[".".join(materialized.asset_key.path)].append(
+                    (
+                        materialized.partition,
+                        materialized.description,
+                        set(materialized.tags or ()),
+                        lasting(materialized.metadata),
+                    )
                 )
             elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
                 check = event.asset_check_evaluation_data

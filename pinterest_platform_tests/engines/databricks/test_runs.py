@@ -90,12 +90,12 @@ def test_an_interrupted_run_cancels_its_run_on_databricks(
     site.workspace.wait_for_run(number, state)
 
     process.send_signal(signal.SIGINT)
-    said = "".join(process.communicate(timeout=DEADLINE_SECONDS))
+    printed = "".join(process.communicate(timeout=DEADLINE_SECONDS))
 
     # The workspace still holds pending runs: only the cancellation went through.
-    assert process.returncode == 1, said
-    assert "interrupted" in said
-    assert "Traceback" not in said
+    assert process.returncode == 1, printed
+    assert "interrupted" in printed
+    assert "Traceback" not in printed
     assert result_of(site.run(number)) == "CANCELED"
     assert site.task_processes() == []
     with instance_of(pinterest) as instance:
@@ -200,9 +200,9 @@ def assert_made_once(site: Site, pinterest: Pinterest) -> None:
     """The table has the three pins, and Dagster one materialisation."""
     assert len(site.rows(pinterest, "raw.pin")) == 3
     with instance_of(pinterest) as instance:
-        (made,) = instance.fetch_materializations(PINS, limit=9).records
-        assert made.asset_materialization
-        assert made.asset_materialization.metadata["dagster/row_count"].value == 3
+        (materialized,) = instance.fetch_materializations(PINS, limit=9).records
+        assert materialized.asset_materialization
+        assert materialized.asset_materialization.metadata["dagster/row_count"].value == 3
 
 
 def test_a_step_waits_for_late_messages(site: Site, pinterest: Pinterest) -> None:
@@ -231,8 +231,8 @@ def test_a_run_survives_throttling_and_outages_of_databricks(
     faults.unavailable(1)
     faults.drop(1)
     s3.gate.set()
-    said = "".join(process.communicate(timeout=DEADLINE_SECONDS))
+    printed = "".join(process.communicate(timeout=DEADLINE_SECONDS))
 
-    assert process.returncode == 0, said
+    assert process.returncode == 0, printed
     assert len(site.workspace.submitted) == number + 1
     assert_made_once(site, pinterest)

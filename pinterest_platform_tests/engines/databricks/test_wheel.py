@@ -101,10 +101,10 @@ def test_it_installs_the_tasks_imports_and_not_dagster(
     python = Environments(kept).python([str(wheel)])
 
     command = [str(python), "-P", "-c", IN_THE_ENVIRONMENT]
-    told = subprocess.run(
+    summary = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=DEADLINE_SECONDS
     )
-    asked = subprocess.run(
+    requested = subprocess.run(
         [str(python.parent / "pinterest-task"), "--help"],
         capture_output=True,
         text=True,
@@ -112,8 +112,8 @@ def test_it_installs_the_tasks_imports_and_not_dagster(
         timeout=DEADLINE_SECONDS,
     )
 
-    assert told.returncode == 0, told.stderr
-    installed, imported, place = told.stdout.splitlines()
+    assert summary.returncode == 0, summary.stderr
+    installed, imported, place = summary.stdout.splitlines()
     assert place.startswith(str(python.parents[1]))
     assert "'dagster-pipes'" in installed
     assert "'dagster_pipes'" in imported
@@ -121,7 +121,7 @@ def test_it_installs_the_tasks_imports_and_not_dagster(
         assert f"'{package}'" not in installed, package
     # The tests' cluster is a Sail server; the task itself does not need Sail.
     assert "'pysail'" not in imported
-    assert (asked.returncode, "--from" in asked.stdout) == (0, True), asked.stderr
+    assert (requested.returncode, "--from" in requested.stdout) == (0, True), requested.stderr
 
 
 def test_it_requires_nothing_that_would_replace_packages_of_a_cluster() -> None:
