@@ -24,8 +24,7 @@ FALLBACKS = (tempfile.gettempdir(), "/tmp", "/var/tmp")  # noqa: S108 - _links c
 
 _OWN = "pinterest-"
 
-# Whether a process on another machine that shares the folder is alive is unknown. No run takes this
-# long.
+# Processes on other machines that share the folder are invisible; no run takes this long.
 _ABANDONED_SECONDS = 2 * 24 * 3600
 
 

@@ -31,7 +31,6 @@ STOP_SECONDS = 30
 # collect orphans: there it stays in the process group for ever.
 GONE_SECONDS = 2
 
-# Enough for the end of a Python traceback.
 LAST_LINES = 10
 
 _LISTENING = re.compile(r"listening on ((?:http|sc)://\S+)\n")
@@ -96,7 +95,6 @@ class Process:
             self._signal(signal.SIGTERM)
             self._wait_until_gone(STOP_SECONDS)
         finally:
-            # Also after a second Ctrl-C.
             self._signal(signal.SIGKILL)
             self._wait_until_gone(GONE_SECONDS)
             self._process.wait()

@@ -124,39 +124,31 @@ class Settings(BaseSettings):
 
     home: LocalPath = Path(".pinterest")
     engine: Literal["sail", "spark", "connect", "databricks"] = "sail"
-    # The URL may contain a token.
     spark_remote: SecretStr = SecretStr("")
     lake: Place = ""
     landing: Place = ""
     start_date: date = date(2026, 1, 1)
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = "pinterest"
     gateway_url: str = "http://127.0.0.1:8082"
-    # The token that the gateway requires of its clients, and that the emulation sends.
     gateway_token: SecretStr = SecretStr("")
     # none: the gateway listens on non-loopback addresses without a token.
     gateway_auth: Literal["token", "none"] = "token"
-    # Comma-separated host names that clients use for the gateway, besides addresses and localhost.
     gateway_hosts: str = ""
-    # Streams that the gateway forwards to Kinesis; with "records" it forwards records but neither
-    # creates nor deletes streams.
+    # records: records only, without creating and deleting streams.
     gateway_streams: Literal["any", "platform", "records", "none"] = "platform"
-    # host:port,host:port; if set, Kafka stores the gateway's topics.
     kafka_bootstrap: str = ""
     kafka_security: Literal["plaintext", "tls", "scram-sha-256", "scram-sha-512", "iam"] = (
         "plaintext"
     )
     kafka_user: str = ""
     kafka_password: SecretStr = SecretStr("")
-    # CA certificates for the brokers, if the system does not trust their CA.
     kafka_ca: LocalPath | None = None
     db_url: str = ""
     db_creds: LocalPath | None = None
     # Name or ARN of a secret in AWS Secrets Manager; RDS uses "!" in its names.
     db_secret: Annotated[str, Field(pattern=r"^(arn:[a-z0-9:-]+:)?[A-Za-z0-9/_+=.@!-]*$")] = ""
-    # CA certificates of the database server. If set, the server's certificate is verified;
-    # otherwise TLS is used if the server offers it, without verification.
+    # If unset, TLS is used if the server offers it, without verification.
     db_ca: LocalPath | None = None
-    # The Dagster instance; the only variable that is Dagster's own.
     dagster_home: Annotated[
         str, BeforeValidator(_folder), Field(validation_alias="DAGSTER_HOME")
     ] = ""
@@ -168,8 +160,7 @@ class Settings(BaseSettings):
     databricks_cluster_id: str = ""
     databricks_node_type: str = ""
     databricks_workers: Annotated[int, Field(ge=0)] = 1
-    # The default is the LTS runtime with Spark 4. The oldest runtime that the transforms and data
-    # sources support is 16.4 (Spark 3.5 with Spark 4's Python data sources).
+    # LTS, with Spark 4. The oldest supported runtime is 16.4 (Spark 3.5, Python data sources).
     databricks_spark_version: str = "17.3.x-scala2.13"
     databricks_instance_profile: str = ""
     databricks_catalog: Name = "main"
@@ -177,7 +168,6 @@ class Settings(BaseSettings):
     databricks_volume: Annotated[str, Field(pattern=r"^(/Volumes(/[A-Za-z0-9_-]+){3,})?$")] = ""
     databricks_service_credential: str = ""
     databricks_secret_scope: str = ""
-    # First and last year in the outputs, written 2018-2022.
     post_years: Annotated[tuple[int, int], NoDecode] = (2018, 2022)
     joining_years: Annotated[tuple[int, int], NoDecode] = (2015, 2020)
 

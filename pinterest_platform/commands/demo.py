@@ -43,9 +43,8 @@ class Wave:
     seed: int
 
 
-# A third of the batch posts go one by one, a third in small requests, a third in large ones. The
-# first tenth is sent twice, as by a client that lost a response. A fifth of the stream posts repeat
-# posts of the batch.
+# A tenth of the batch posts is sent twice, as by a client that lost a response, and a fifth of the
+# stream posts repeat posts of the batch.
 WAVES = (
     Wave(channel="batch", posts=667, batch_size=1, seed=100),
     Wave(channel="batch", posts=667, batch_size=5, seed=101),

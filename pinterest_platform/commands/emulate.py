@@ -151,7 +151,6 @@ def _emulate(
                 on_problem=on_problem,
             )
     except KeyboardInterrupt:
-        # The second Ctrl-C: the unsent records are counted as failed.
         pass
     except BaseException:
         if count.posts:

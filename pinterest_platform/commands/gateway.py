@@ -148,7 +148,6 @@ def _topics(configured: Settings, partitions: int) -> Topics:
     names = configured.topics.values()
     if configured.kafka_bootstrap:
         try:
-            # confluent-kafka is an optional dependency.
             from pinterest_platform.gateway.kafka import KafkaTopics  # noqa: PLC0415
             from pinterest_platform.kafka_client import client_config  # noqa: PLC0415
         except ImportError:

@@ -18,12 +18,10 @@ from pinterest_platform.errors import PlatformError
 from pinterest_platform.runs.instance import instance_of
 from pinterest_platform.settings import Settings, load
 
-# The default of pinterest seed-db.
 ROWS = 11_000
 
 SHARDS = 2
 
-# Interval of the checks for ended processes and for the UI.
 POLL_SECONDS = 0.5
 
 
@@ -78,7 +76,6 @@ def _start(
     aws = stack.enter_context(local_aws.running(logs / "aws.log"))
     stack.enter_context(environment.replaced(aws.instead_of_aws(os.environ)))
     local_aws.create_streams(settings.streams.values(), SHARDS)
-    # Prepares DAGSTER_HOME for the Dagster processes.
     with instance_of(settings):
         pass
 
@@ -110,7 +107,6 @@ def _start(
         start(
             f"the {channel} emulation",
             *("pinterest_platform", "emulate", channel, "--gateway", url),
-            # Different posts at each start.
             *("--seed", str(secrets.randbelow(2**31))),
             *(() if rate is None else ("--rate", str(rate))),
             log=f"emulate-{channel}.log",

@@ -8,10 +8,8 @@ import sys
 # Unicode controls for text direction, and Unicode line and paragraph separators.
 _TURNS = "\u200e\u200f\u2028-\u202e\u2066-\u2069"
 
-# Characters that a terminal interprets instead of displaying.
 _ACTED_ON = re.compile(f"[\x00-\x1f\x7f-\x9f{_TURNS}]")
 
-# The same, except for line ends and tabs, which multi-line text may contain.
 _ACTED_ON_IN_LINES = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_TURNS}]")
 
 

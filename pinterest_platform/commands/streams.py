@@ -45,7 +45,6 @@ def create(name: str, shards: int) -> None:
 @click.argument("name")
 def describe(name: str) -> None:
     """Print AWS's description of the stream NAME, with all its shards, as JSON."""
-    # ``str`` prints times as ISO 8601.
     click.echo(json.dumps(_kinesis().describe(name), indent=2, ensure_ascii=False, default=str))
 
 

@@ -12,7 +12,6 @@ from pinterest_platform.commands.dagster_dev import check_free, dagster_dev
 from pinterest_platform.runs.instance import instance_of
 from pinterest_platform.settings import load
 
-# Interval of the check whether Dagster still runs.
 LOOK_SECONDS = 0.5
 
 
@@ -31,8 +30,7 @@ LOOK_SECONDS = 0.5
 )
 def command(port: int, shared_sail: bool) -> None:
     """Serve the UI until Ctrl-C, with the daemon that runs schedules and sensors."""
-    # Both signals raise KeyboardInterrupt, even in a shell's background job, where SIGINT is
-    # ignored.
+    # A shell's background job ignores SIGINT.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     started = dagster_dev(port)

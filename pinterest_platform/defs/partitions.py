@@ -7,7 +7,6 @@ import dagster as dg
 
 from pinterest_platform.settings import load
 
-# By UTC date of arrival; includes today, whose arrivals are processed as they come.
 DAILY = dg.DailyPartitionsDefinition(start_date=load().start_date.isoformat(), end_offset=1)
 
 _DAY = "dagster/partition"

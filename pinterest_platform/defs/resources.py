@@ -44,10 +44,8 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Builds tables with the engine of the settings; one session serves the whole run."""
 
     name: str
-    # ``Places`` as JSON.
     places: dict[str, Any]
-    # URL of the Spark Connect server, which may contain a token: as an EnvVar, so that Dagster
-    # shows only the variable's name.
+    # May contain a token: as an EnvVar, so that Dagster shows only the variable's name.
     remote: str
     databricks: DatabricksConfig
 

@@ -13,11 +13,9 @@ from sqlalchemy import URL
 from pinterest_platform.emulator.secret import read_secret
 from pinterest_platform.errors import PlatformError
 
-# Key of the file -> the environment variable that overrides it. The prefix is needed: every shell
-# sets USER.
+# With a prefix, because every shell sets USER.
 VARIABLES = {key: f"PINTEREST_DB_{key}" for key in ("HOST", "USER", "PASSWORD", "DATABASE", "PORT")}
 
-# The same in the JSON that RDS writes into a secret.
 SECRET_KEYS = {
     "HOST": "host",
     "USER": "username",

@@ -33,9 +33,8 @@ from pinterest_platform.settings import Settings
 # (innodb_lock_wait_timeout). After a minute the connection is dead.
 MYSQL_TIMEOUT_S = 60
 
-# MySQL's error codes while a server is down, stopping or starting: too many connections, out of
-# resources, shutdown in progress, connection killed, cannot connect, unknown host (a failover
-# changes the address of its name), gone away, lost during a query.
+# MySQL's error codes while a server is down, stopping, starting or overloaded; 2005, unknown host,
+# occurs when a failover changes the address.
 AWAY = frozenset({1040, 1041, 1053, 1927, 2002, 2003, 2005, 2006, 2013})
 
 metadata = MetaData()
@@ -91,7 +90,6 @@ TABLES: dict[str, Table] = {
     if kind.source_table in metadata.tables
 }
 
-# Kind of record -> the primary key, which joins the rows of a post.
 KEYS: dict[str, Column[int]] = {
     name: table.c[KINDS[name].id_fields[0]] for name, table in TABLES.items()
 }
@@ -209,7 +207,6 @@ def _code(error: Exception) -> int | None:
 def _reason(error: Exception, engine: Engine) -> str:
     """The driver's message in one line, without the password."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    # A driver's error is (number, text) with PyMySQL and (text,) with SQLite.
     text = " ".join(str(cause.args[-1] if cause.args else type(cause).__name__).split())
     password = engine.url.password
     return text.replace(str(password), "***") if password else text
@@ -225,8 +222,7 @@ def _parse(text: str, origin: str) -> URL:
             "mysql+pymysql://USER:PASSWORD@HOST:PORT/DATABASE or sqlite:///FILE"
         ) from None
     is_sqlite = url.get_backend_name() == "sqlite"
-    # An unescaped '@' or '/' in a password moves the rest of it into the host or the database name,
-    # which messages show.
+    # An unescaped '@' or '/' moves part of the password into the host, which messages show.
     if not is_sqlite and (text.count("@") > 1 or "@" in f"{url.host}{url.database}"):
         raise PlatformError(
             f"{origin} is ambiguous: write special characters of the user and the password as %XX "

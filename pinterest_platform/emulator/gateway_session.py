@@ -24,8 +24,7 @@ UNAUTHORIZED = 401
 
 RETRY_STATUS = (429, 500, 502, 503, 504)
 
-# Waits of 0, 1, 2, 4 and 8 s, each with up to 0.5 s more: enough for a restart or a deployment of
-# the gateway.
+# 15 s of waits: enough for a restart or a deployment of the gateway.
 RETRIES = 5
 BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 8
@@ -34,7 +33,6 @@ CHECK_RETRIES = 3
 # A gateway with a Retry-After of more than 5 minutes is down, not throttling.
 LONGEST_RETRY_AFTER_S = 300
 
-# Longest gateway message shown, in characters: one or two lines of a terminal.
 LONGEST_MESSAGE = 200
 
 

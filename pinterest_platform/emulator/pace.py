@@ -7,7 +7,6 @@ from itertools import count
 from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX
 
-# Without a rate, posts are a random time from 0 to so many seconds apart.
 LONGEST_WAIT_S = 2.0
 
 

@@ -23,11 +23,9 @@ from pinterest_platform.emulator.database import (
 from pinterest_platform.emulator.pace import Stop
 from pinterest_platform.errors import PlatformError
 
-# How long to wait for an unavailable database: a restart takes half a minute, a failover in RDS up
-# to two minutes.
+# A restart takes half a minute, a failover in RDS up to two minutes.
 AWAY_SECONDS = 300
 
-# Between attempts: the first wait, doubled each time, and the longest.
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 8.0
 
 Value = str | int | float | bool | None
@@ -156,7 +154,6 @@ def _plain(value: object) -> Value:
         case None | bool() | int() | str():
             return value
         case float() | Decimal():
-            # JSON has no infinity.
             if not isfinite(value):
                 return None
             return int(value) if isinstance(value, Decimal) and value % 1 == 0 else float(value)

@@ -159,7 +159,6 @@ def _poster(draw: random.Random, people: list[Person]) -> _Poster:
     )
     if _chance(draw, 0.4):
         return _Poster(name, None, draw.choice(("unknown", "12 thousand", "n/a")))
-    # The number of digits: most posters have thousands of followers, few have millions.
     digits = draw.choices(range(1, 11), (20, 80, 240, 280, 220, 120, 34, 5, 1, 1))[0]
     followers = min(draw.randrange(10 ** (digits - 1), 10**digits), 1_000_000_000)
     return _Poster(name, followers, _abbreviate(draw, followers))

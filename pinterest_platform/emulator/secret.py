@@ -7,7 +7,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pinterest_platform.errors import PlatformError
 
-# The first request and one more, for a packet that was lost.
 _ATTEMPTS = 2
 
 
@@ -25,7 +24,6 @@ def read_secret(secret: str, region: str) -> dict[str, object]:
     from dagster import BetaWarning  # noqa: PLC0415
     from dagster_aws.secretsmanager import SecretsManagerResource  # noqa: PLC0415
 
-    # arn:aws:secretsmanager:<region>:<account>:secret:<name>
     region = secret.split(":")[3] if secret.startswith("arn:") else region
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BetaWarning)

@@ -17,8 +17,7 @@ from pinterest_platform.emulator.database import (
 from pinterest_platform.emulator.sample import SAMPLE_ID, sample
 from pinterest_platform.errors import PlatformError
 
-# Rows of one INSERT: about 500 KB of text, below the 1 MB at which PyMySQL splits a statement and
-# far below MySQL's max_allowed_packet.
+# About 500 KB per INSERT: PyMySQL splits statements at 1 MB, below MySQL's max_allowed_packet.
 CHUNK = 1_000
 
 

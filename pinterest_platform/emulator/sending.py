@@ -22,8 +22,7 @@ from pinterest_platform.emulator.random_posts import posts as pick_posts
 from pinterest_platform.emulator.rest_proxy import RestProxy
 from pinterest_platform.errors import PlatformError
 
-# Distinct problems that are reported. A gateway with a request id in every message would otherwise
-# fill the screen and, over days, the memory.
+# A gateway with a request id in every message would fill the screen and, over days, the memory.
 MOST_PROBLEMS = 50
 
 

@@ -102,8 +102,6 @@ TITLES = (
     "My favourite {thing} of {year}",
 )
 
-# Titles in other scripts and with accents: French, Spanish, German, Japanese, Russian, Arabic,
-# Greek.
 FOREIGN_TITLES = (
     "{n} idées déco à faire soi-même",
     "Où partir cet été ? Nos coups de cœur",
@@ -140,7 +138,6 @@ FOREIGN_DESCRIPTIONS = (
     "Βήμα-βήμα οδηγίες, με {n} φωτογραφίες.",
 )
 
-# {name} is a person; the others are blogs and brands.
 POSTERS = (
     "{name}",
     "{name}",

@@ -11,8 +11,7 @@ from pinterest_platform.errors import ConfigurationError
 from pinterest_platform.places import Places
 from pinterest_platform.settings import Settings
 
-# Each name is a module of this package with an ``ENGINE``, imported only when used: Databricks'
-# clusters have no Sail.
+# Modules of this package, imported only when used: Databricks' clusters have no Sail.
 NAMES = ("sail", "spark", "connect", "databricks")
 
 

@@ -16,8 +16,7 @@ from pinterest_platform.network import is_this_machine
 
 UTC = {"spark.sql.session.timeZone": "UTC"}
 
-# Spark's default is INT96, in which Arrow-based readers of the lake cannot represent years before
-# 1677.
+# In INT96, Spark's default, Arrow-based readers cannot represent years before 1677.
 TIMESTAMPS = {"spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS"}
 
 # To decide on partition pruning, Apache Spark expands the expression behind a join key: 20 s in a
@@ -30,8 +29,7 @@ PULSE_SECONDS = 60
 
 _CLOSE_SECONDS = 5
 
-# A live server accepts a connection within milliseconds. PySpark would silently retry for ten
-# minutes, even against a port that serves another protocol.
+# PySpark would silently retry for ten minutes, even against a port with another protocol.
 OPEN_SECONDS = 15
 
 # A freshly started Apache Spark takes seconds for its first response, many on a busy machine.
@@ -120,7 +118,6 @@ def kept_open(spark: SparkSession) -> Iterator[None]:
 
     def ask() -> None:
         while not over.wait(PULSE_SECONDS):
-            # The session's user will notice a lost server.
             with suppress(Exception):
                 spark.conf.get("spark.sql.session.timeZone")
 
@@ -130,7 +127,6 @@ def kept_open(spark: SparkSession) -> Iterator[None]:
         yield
     finally:
         over.set()
-        # The last ping takes milliseconds if the server is alive.
         pulse.join(_CLOSE_SECONDS)
 
 

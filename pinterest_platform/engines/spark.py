@@ -27,8 +27,7 @@ S3A = "org.apache.hadoop:hadoop-aws:3.5.0"
 # A million posts need about 2 GiB; the rest of the machine is for the Python workers and others.
 MOST_DRIVER_GIB = 8
 
-# These variables make PySpark act as a Spark Connect client. PySpark sets them with its first
-# Connect session, and child processes inherit them.
+# PySpark sets these with its first Connect session, and child processes inherit them.
 CONNECT_VARIABLES = ("SPARK_REMOTE", "SPARK_LOCAL_REMOTE", "SPARK_CONNECT_MODE_ENABLED")
 
 
@@ -94,8 +93,7 @@ def local_settings(coordinates: str, folder: str, on_s3: bool) -> dict[str, str]
         "spark.driver.extraJavaOptions": f"-Djava.io.tmpdir={folder}",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.shuffle.partitions": str(cores),
-        # Delta replays a table's log in 50 tasks by default, sized for large tables on a cluster:
-        # minutes for a day's tables here.
+        # Delta's default of 50 tasks per log is for large tables: here it would take minutes a day.
         "spark.databricks.delta.snapshotPartitions": str(cores),
         **UTC,
         **TIMESTAMPS,

@@ -37,8 +37,7 @@ from pinterest_platform.gateway.streams import StreamAccess, Streams
 from pinterest_platform.gateway.topic_bodies import MAX_VALUE_BYTES, Record
 from pinterest_platform.gateway.topics import Topics
 
-# A check of the landing place lists and writes, which S3 charges for, and clients without the token
-# can request it at any rate.
+# S3 charges for the requests of a check, which needs no token.
 HEALTH_SECONDS = 1.0
 
 _NO_ROUTE = (
@@ -126,8 +125,7 @@ class _Gateway:
         self._names = sorted(names)
         self._check: asyncio.Task[PlatformError | None] | None = None
         self._checked = float("-inf")
-        # Records without a key change the partition with each request, not each record: so a
-        # request becomes one object. Kafka's producer keeps batches together in the same way.
+        # Per request, not per record, so that a request becomes one object, as in Kafka.
         self._turns = {name: itertools.count() for name in self._names}
 
     async def health(self, request: Request) -> Response:
@@ -136,7 +134,6 @@ class _Gateway:
         if failure is None:
             return JSONResponse({"status": "ok"} | ({"topics": self._names} if trusted else {}))
         report = {"status": "unavailable", "error_code": UNAVAILABLE}
-        # The message names the landing place or the brokers.
         report |= {"message": str(failure)} if trusted else {}
         return JSONResponse(report, 503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
@@ -199,8 +196,7 @@ class _Gateway:
         offsets: dict[int, dict[str, int]] = {}
         for (partition, chosen), result in zip(indexes.items(), appended, strict=True):
             if isinstance(result, BaseException):
-                # An error for the whole request, even if other partitions have their records: a
-                # client that checks only the status must not lose any.
+                # Fail the whole request: a client may check only the status.
                 raise result
             for offset, index in zip(result, chosen, strict=True):
                 offsets[index] = {"offset": offset, "partition": partition}

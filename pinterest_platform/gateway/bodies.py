@@ -18,12 +18,10 @@ T = TypeVar("T")
 # The payload limit of Amazon API Gateway.
 MAX_BODY_BYTES = 10 * 1024 * 1024
 
-# A client that is still sending does not read the answer: the rest of a refused body is discarded,
-# up to this many times the limit.
+# A client reads the answer only after sending: discard up to this many times the limit.
 DISCARDED_BODIES = 4
 
-# Less than a stopping gateway waits for its requests, so that a stalled client cannot delay it;
-# enough for a full body over 5 Mbit/s.
+# Less than a stopping gateway waits for its requests; enough for a full body over 5 Mbit/s.
 BODY_SECONDS = 20.0
 
 # Parsing a body of this size takes about a millisecond; larger ones would delay other requests.
@@ -33,7 +31,6 @@ PARSED_ASIDE_BYTES = 64 * 1024
 # of the largest. A gateway has 512 MiB in deploy/ and infra/.
 MAX_HELD_BYTES = 40 * 1024 * 1024
 
-# How long a body waits below that limit before the answer is 503.
 TURN_SECONDS = 2.0
 
 # The Python objects of hostile JSON take many times its bytes. So bodies above this size are parsed

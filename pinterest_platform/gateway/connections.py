@@ -25,8 +25,7 @@ REQUEST_SECONDS = 75.0
 # How long the rest of a refused request is discarded: nginx's lingering_timeout.
 LINGER_SECONDS = 5.0
 
-# Each holds up to 256 KiB of unread body, the size of one read. Five times as many as are busy at
-# once in a gateway that answers 1,500 requests a second.
+# 256 KiB of unread body each; five times as many as are busy at 1,500 requests a second.
 MAX_CONNECTIONS = 256
 
 _BUSY = "the gateway has too many connections: send the request again later"
@@ -133,7 +132,6 @@ class Server(uvicorn.Server):
 
     @override
     async def on_tick(self, counter: int) -> bool:
-        # Ten ticks are a second.
         if counter % 10 == 0:
             now = time.monotonic()
             for connection in list(self.server_state.connections):

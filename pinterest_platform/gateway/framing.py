@@ -15,8 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pinterest_platform.gateway.errors import RETRY_AFTER_SECONDS, UNAVAILABLE, answer
 
-# The request line and headers. h11, uvicorn's other parser, has the same limit; API Gateway accepts
-# 10 KiB.
+# h11, uvicorn's other parser, has the same limit; API Gateway accepts 10 KiB.
 MAX_HEAD_BYTES = 16 * 1024
 
 # The limit of Apache and Tomcat.
@@ -39,9 +38,8 @@ class Framing(HttpToolsProtocol):
         super().connection_made(transport)
         self.flow: _Flow = _Flow(transport)
         self._unread = bytearray()
-        # Within a head: its bytes so far, with the blank lines before it. Within a body: bytes
-        # since the parser last returned some of it, because trailers and chunk extensions have no
-        # other limit.
+        # Bytes of the head so far or, within a body, since the parser last returned some of it:
+        # trailers and chunk extensions have no other limit.
         self._unused = 0
         self._blank = 0
         self._in_head = False
@@ -70,7 +68,6 @@ class Framing(HttpToolsProtocol):
 
     @override
     def on_header(self, name: bytes, value: bytes) -> None:
-        # A trailer, after a chunked body, is not a header of the request.
         if self._in_head:
             super().on_header(name, value)
 

@@ -27,16 +27,14 @@ from pinterest_platform.kafka_client import REQUEST_SECONDS, Brokers, reason_of
 
 logger = logging.getLogger(__name__)
 
-# How long a record may wait for its acknowledgement: other brokers take over within seconds, and
-# API Gateway times out after 29 s.
+# Other brokers take over within seconds, and API Gateway times out after 29 s.
 DELIVERY_SECONDS = 20
 
 # Limit of the records that wait for the brokers: buffer.memory of Kafka's producer, 32 MiB.
 MAX_WAITING_KIB = 32 * 1024
 
-# Concurrent requests share a batch, and a single one waits this much longer. Compared with Kafka's
-# default of 5 ms, one client is three times faster and 64 clients a tenth slower; with 0 those 64
-# would lose a third (bench/gateway.py).
+# Compared with Kafka's default of 5 ms, one client is three times faster and 64 clients a tenth
+# slower; with 0 those 64 would lose a third (bench/gateway.py).
 LINGER_MS = 1
 
 # How soon added partitions are used: metadata.max.age.ms of Kafka's producer.
@@ -130,7 +128,6 @@ class KafkaTopics:
         Raises:
             KafkaUnavailable: the brokers do not answer, or refuse.
         """
-        # Concurrent calls share one check.
         if self._checking is None or self._checking.done():
             self._checking = asyncio.ensure_future(asyncio.to_thread(self._count_partitions))
         try:
@@ -179,7 +176,6 @@ class KafkaTopics:
                     future.result()
                     logger.info("created topic %s, partitions: %d", name, self._new_partitions)
                 except KafkaException as error:
-                    # Another gateway created it first.
                     if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                         raise
                 counts[name] = _partitions(producer, name) or self._new_partitions

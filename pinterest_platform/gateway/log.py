@@ -25,16 +25,14 @@ from pinterest_platform.outages import Outage
 
 logger = logging.getLogger(__name__)
 
-# Limit of the lines that wait for one partition while a write hangs: buffer.memory of Kafka's
-# producer.
+# buffer.memory of Kafka's producer.
 MAX_WAITING_BYTES = 32 * 1024 * 1024
 
-# How long to look for a free offset beside other gateways: request.timeout.ms of Kafka's producer.
+# request.timeout.ms of Kafka's producer.
 COLLISION_SECONDS = 30.0
 
-# Following the objects of another gateway takes a request each. Beyond this number, a search for
-# the last object is cheaper; the number then doubles, because the other gateway writes during the
-# search, too.
+# A request per object of another gateway: beyond this number, a search for the last one is cheaper.
+# The number then doubles, because the other gateway writes during the search.
 FOLLOWED_OBJECTS = 8
 
 
@@ -159,7 +157,6 @@ class _PartitionLog:
             try:
                 offset = await loop.run_in_executor(self._threads, self._write, lines)
             except Exception as error:
-                # Any error answers the requests; the writer continues with the next group.
                 self._fail(group, error)
                 continue
             for append in group:

@@ -16,8 +16,7 @@ from pinterest_platform.errors import StreamError
 from pinterest_platform.gateway.json_values import JsonText
 from pinterest_platform.ingest.landing.lines import compact
 
-# Kinesis Data Streams, PutRecord: data and partition key together, by default (a stream can be
-# configured for more, up to what API Gateway passes on).
+# Kinesis Data Streams, PutRecord: the default limit of data and partition key together.
 MAX_RECORD_BYTES = 1_048_576
 
 # Kinesis Data Streams, PutRecords; the size is that of data and partition keys. AWS doubled it in
@@ -28,7 +27,6 @@ MAX_REQUEST_BYTES = 5 * 1_048_576
 # Kinesis Data Streams, PutRecord, in characters.
 MAX_PARTITION_KEY = 256
 
-# The names of a field, by precedence.
 _RECORDS = ("Records", "records")
 _DATA = ("Data", "data")
 _KEY = ("PartitionKey", "partition-key")

@@ -17,8 +17,7 @@ import pyarrow.compute as pc
 from pinterest_platform.ingest.rows import SCHEMA
 from pinterest_platform.tables.json_text import BYTE_ORDER_MARK, DEEPEST
 
-# An array of a few megabytes can contain a million objects, and a batch repeats the names of topic
-# and object for each.
+# An array can contain a million objects, and a batch repeats topic and object for each.
 BATCH_ROWS = 100_000
 
 # The first characters of a possible array: a bracket, JSON white space or a byte order mark.

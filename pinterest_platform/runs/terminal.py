@@ -91,7 +91,6 @@ def run(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     )
-    # Report an error that several steps share once.
     distinct = list(dict.fromkeys(failures))
     return RunResult(run_id, result.success and not failures, distinct)
 
@@ -124,7 +123,6 @@ def selected(selection: str | None) -> set[dg.AssetKey]:
         return makeable
     try:
         with warnings.catch_warnings():
-            # Suppress the warning that group selections are beta.
             warnings.simplefilter("ignore")
             keys = {
                 key

@@ -23,19 +23,16 @@ from pinterest_platform.sink.writer import Landed, RotationPolicy, TopicPartitio
 
 logger = logging.getLogger(__name__)
 
-# How soon a stop is noticed, and how long a record may wait for others of the same poll.
 POLL_SECONDS = 1.0
 
-# Records of one poll: as many as a busy sink gets in a second. librdkafka's queue limits their
-# total size.
+# As many as a busy sink gets in a second; librdkafka's queue limits their total size.
 POLL_RECORDS = 10_000
 QUEUE_KIB = 32 * 1024
 
-# After this time the partitions of a killed sink move to another: the shortest that brokers allow
-# (group.min.session.timeout.ms). A sink that is wrongly believed dead only reads records again.
+# The shortest that brokers allow (group.min.session.timeout.ms): a sink that is wrongly considered
+# dead only reads records again.
 SESSION_SECONDS = 6
 
-# During an outage of the landing place: the first wait, doubled each time, and the longest.
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 30.0
 
 # How soon new topics and partitions are noticed; librdkafka's default is five minutes.

@@ -14,8 +14,7 @@ from pyspark.sql import functions as F
 
 BYTE_ORDER_MARK = "\ufeff"
 
-# Maximum nesting of objects and arrays in a record, including its own level. Sail 0.7.2 reads 127,
-# Apache Spark 1,000; the margin is for the wrappers used to inspect a record.
+# Sail 0.7.2 reads 127 levels, Apache Spark 1,000; the margin is for wrappers around a record.
 DEEPEST = 100
 
 # The longest field name that Apache Spark reads; Sail has no limit.
@@ -24,8 +23,7 @@ LONGEST_NAME = 50_000
 # JSON as in RFC 8259. By default, engines differ in the extensions they accept.
 STRICT = {"allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
 
-# Appended to a number with an exponent to tell it from a string: 1e3 is a whole number, the string
-# "1e3" is not. The mark is white space, which is trimmed from every text.
+# Marks a number: 1e3 is a whole number, the string "1e3" is not. Trimming removes the mark.
 EXPONENT_MARK = "\x1f"
 
 BLANK = r"[ \t\r\n]*"
@@ -42,7 +40,6 @@ _LONE_SURROGATE = (
     rf"^(?:[^\\]++|\\[^u]|\\u[^dD]|\\u[dD][0-7]|\\u{_HIGH}\\u{_LOW})*+"
     rf"\\u(?:[dD][c-fC-F]|{_HIGH}(?:[^\\]|\\[^u]|\\u[^dD]|\\u[dD][^c-fC-F]))"
 )
-# An escaped ASCII letter, possibly in a field name.
 _ESCAPED_LETTER = r"\\u00[5-7]"
 # Control characters that are invalid in JSON text; some of them serve as marks below.
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
@@ -195,7 +192,6 @@ def _kind_of_array(text: Column) -> Column:
     first = F.regexp_extract(text, rf"^\[{BLANK}(.)", 1)
     return (
         F.when(first == "]", "empty array")
-        # Ingested before the platform split arrays.
         .when((first == "{") & ~joined.rlike(r"\x01[^{]"), "unsplit array of objects")
         .when((first == "[") & ~joined.rlike(r"\x01[^\[]"), "array of arrays")
         .when(~joined.rlike(r"\x01[\[{]"), "array of single values")

@@ -125,7 +125,6 @@ def _expired(readings: DataFrame) -> DataFrame:
     )
 
 
-# The tables of each channel, by kind of record.
 BATCH = {
     name: _raw(kind.raw_batch, f"A {kind.noun} record as it arrived from Kafka.")
     for name, kind in KINDS.items()

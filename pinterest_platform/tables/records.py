@@ -21,7 +21,6 @@ from pinterest_platform.tables.text import is_epoch, moment, trimmed, whole_numb
 # must not count as made in the future.
 CLOCK_TOLERANCE = "INTERVAL 1 MINUTE"
 
-# Column in which Apache Spark stores a record that it could parse only partly.
 _BROKEN = "_broken"
 
 

@@ -26,9 +26,8 @@ _MOMENT = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})?)?)?$"
 )
-# Other unambiguous spellings: the day with slashes or, as cameras write it, colons; t and z as in
-# RFC 3339; a comma in the seconds; and forms that Sail does not read, namely an offset of hours
-# only, UTC, or an offset after a time without seconds.
+# See docs/records.md. Sail does not read an offset of hours only, UTC, or an offset after a time
+# without seconds.
 _MOMENT_SPELLED_OTHERWISE = (
     r"^[0-9]{4}(-[0-9]{2}-|/[0-9]{2}/|:[0-9]{2}:)[0-9]{2}"
     r"([Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"

@@ -38,9 +38,8 @@ def _once(trigger: dg.AutomationCondition[Any]) -> dg.AutomationCondition[Any]:
     return trigger.since(_Condition.newly_requested())
 
 
-# Wait for a run in progress: most runs materialise both the asset and its inputs. The check for
-# runs comes first: a run that ends between the two checks has materialised the asset before the
-# second. Partitions that were never materialised are no reason to wait.
+# Most runs materialise both an asset and its inputs, so wait for runs in progress. That check comes
+# first: a run that ends between the two has materialised the asset before the second.
 UP_TO_DATE = ~(_Condition.any_deps_in_progress() | _Condition.in_progress()) & (
     (
         OlderThanDeps()

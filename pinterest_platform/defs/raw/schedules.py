@@ -6,8 +6,7 @@ from pinterest_platform.defs.jobs import JOB
 from pinterest_platform.defs.staleness import day_to_close
 
 
-# A quarter of an hour past midnight, so that the day's last arrivals have landed. Pools make the
-# run wait for an unfinished run of that day.
+# A quarter of an hour past midnight, so that the day's last arrivals have landed.
 @dg.schedule(
     cron_schedule="15 0 * * *",
     execution_timezone="UTC",

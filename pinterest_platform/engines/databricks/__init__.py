@@ -4,7 +4,6 @@ from pinterest_platform.engines.registry import EngineType
 
 ENGINE = EngineType(
     name="databricks",
-    # Runs on Databricks build the tables: see ``engine.DatabricksEngine``.
     open=None,
     lake=lambda settings: (
         f"unity://{settings.databricks_catalog}/{settings.databricks_schema_prefix}"

@@ -40,21 +40,16 @@ from pinterest_platform.errors import (
 )
 from pinterest_platform.places import Places
 
-# Runs take minutes; a request for their state takes a tenth of a second.
 _POLL_SECONDS = 1.0
 
-# How long to wait for a finished run's last messages: the task writes them before it ends, and the
-# reader polls the volume every second.
+# A task writes its last messages before it ends, and the reader polls the volume every second.
 _LATE_SECONDS = 60
 
-# Cancelling takes seconds, or longer while a cluster is still starting.
 _CANCEL_SECONDS = 60
 
-# Attempts of a step: the first and three retries, in the first Dagster run and in each of the three
-# that follow a crash.
+# A step and three retries, in the first Dagster run and in three more after crashes.
 _MOST_RUNS = 16
 
-# Tags that Dagster gives a run that retries another.
 _RETRY_NUMBER, _PARENT_RUN = "dagster/retry_number", "dagster/parent_run_id"
 
 # Dagster warns about a preview API of Pipes that only Dagster itself calls.

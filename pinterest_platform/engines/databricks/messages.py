@@ -11,13 +11,10 @@ from typing import Any
 from pinterest_platform.build.request import Request
 from pinterest_platform.places import Places
 
-# The last message of a task that served its whole request.
 END = "end"
 
-# Why a task failed, in one line for users.
 ERROR = "error"
 
-# With an error: whether a retry may succeed.
 OUTAGE = "outage"
 
 

@@ -40,7 +40,6 @@ def _setting(text: str) -> tuple[str, str]:
     return name, value
 
 
-# The command line of a task without Dagster.
 PARSER = argparse.ArgumentParser(
     "pinterest-task",
     description="Build all tables, for the days from --from to --to or for yesterday and today.",
@@ -102,8 +101,7 @@ def _by_itself(arguments: list[str]) -> None:
 def _built(request: Request, places: Places, access: Access) -> Iterator[Outcome]:
     spark = SparkSession.builder.getOrCreate()
     configure(spark)
-    # The landing bucket is in the same region. This sets it for the driver; the places carry it
-    # to the reading processes.
+    # For the driver; the places carry the region to the reading processes.
     environment = environment_of(access) | ({"AWS_REGION": places.region} if places.region else {})
     set_variables(environment)
     return build(spark, replace(places, environment=environment), request)

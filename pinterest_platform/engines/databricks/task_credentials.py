@@ -10,7 +10,6 @@ from pinterest_platform.settings import Settings
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
-# Keys of the secret scope, named as in AWS, and the variables that AWS's clients read.
 _SECRETS = {
     "aws_access_key_id": "AWS_ACCESS_KEY_ID",
     "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",

@@ -16,7 +16,6 @@ import pinterest_platform
 
 PACKAGE = "pinterest_platform"
 
-# The task's console script.
 ENTRY_POINT = "pinterest-task"
 
 # Imports of the entry point that a cluster may lack or have in another version. The runtime

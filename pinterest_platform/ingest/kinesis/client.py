@@ -32,9 +32,8 @@ from pinterest_platform.errors import StreamError, StreamOutageError
 
 # Survives one lost packet, which is sent again after 1 s.
 CONNECT_SECONDS = 2
-# Kinesis responds within tens of milliseconds. Two attempts with both timeouts and a second between
-# them end before a stopping gateway abandons its requests (25 s), API Gateway its integration (29
-# s) and an emulator its request (30 s).
+# Two attempts with both timeouts end before a stopping gateway abandons its requests (25 s), API
+# Gateway its integration (29 s) and an emulator its request (30 s).
 READ_SECONDS = 9
 # The second attempt is for connections closed while idle. Senders decide themselves how long to
 # wait on throttling, so throttling errors return soon.
@@ -93,7 +92,6 @@ class Connection:
     def __init__(self, region: str | None = None, threads: int = 1) -> None:
         reach_this_machine_directly()
         try:
-            # boto3 is untyped.
             self.client: Any = Session(region_name=region).client(
                 "kinesis",
                 config=Config(

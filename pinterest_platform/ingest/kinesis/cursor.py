@@ -23,8 +23,7 @@ from pinterest_platform.ingest.kinesis.shards import (
 )
 from pinterest_platform.ingest.polling import Arrivals, at_once
 
-# Version of the cursor's format. A tick with a cursor of another version starts over: its run
-# ingests nothing twice.
+# A tick with a cursor of another version starts over: its run ingests nothing twice.
 VERSION = 1
 
 
@@ -40,7 +39,6 @@ class Seen:
     shards: Mapping[str, str | None] = field(default_factory=dict)
 
 
-# By stream name.
 Cursor = Mapping[str, Seen]
 
 
@@ -104,7 +102,6 @@ def new_since(
             position = known.get(shard.id, "")
             key = (stream.name, shard.id)
             progress[key] = _Read(position)
-            # A closed shard that was read to its end gets no more records.
             if position is not None:
                 requests[key] = partial(_read, kinesis, stream.name, shard, progress, deadline)
     answers, errors = at_once(requests, deadline)

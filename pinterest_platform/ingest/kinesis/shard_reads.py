@@ -11,7 +11,6 @@ from pinterest_platform.ingest.kinesis.shards import Position, Shard, Stream, pa
 # that is off by minutes could put records further than this on the wrong side of midnight.
 DISORDER = timedelta(minutes=5)
 
-# Enough to pass the records within DISORDER of a midnight in a few reads.
 FEW_RECORDS = 100
 
 

@@ -26,8 +26,7 @@ from pinterest_platform.ingest.landing.layout import LandingKey, partition_prefi
 from pinterest_platform.ingest.polling import Arrivals, at_once
 from pinterest_platform.object_store import Store
 
-# Version of the cursor's format. A tick with a cursor of another version starts over: its run
-# ingests nothing twice.
+# A tick with a cursor of another version starts over: its run ingests nothing twice.
 VERSION = 1
 
 # S3 lists at most 1000 keys in one answer.
@@ -48,7 +47,6 @@ class Seen:
 K = TypeVar("K")
 T = TypeVar("T")
 
-# By topic and partition.
 Cursor = Mapping[tuple[str, int], Seen]
 
 
