@@ -139,13 +139,13 @@ class Brokers:
             outage.begin(reason[named.end() :])
 
     def request_failed(self, reason: str) -> None:
-        """Note that the brokers did not do what was requested."""
+        """Note a failed request to the brokers."""
         with self._lock:
             self._request_failed = True
             self._begin(reason)
 
     def request_succeeded(self) -> None:
-        """Note that the brokers did what was requested."""
+        """Note a successful request to the brokers."""
         self._request_failed = False
         self.reason = ""
 

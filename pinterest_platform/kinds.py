@@ -60,7 +60,7 @@ PIN = Kind(
     name="pin",
     noun="pin",
     source_table="pinterest_data",
-    source_description="One row: what a post shows, by `index`.",
+    source_description="One row per post: its content, with the key `index`.",
     id_fields=("index", "ind"),
     cleaned="pins",
 )
@@ -68,7 +68,7 @@ GEO = Kind(
     name="geo",
     noun="geolocation",
     source_table="geolocation_data",
-    source_description="One row: where and when a post was made, by `ind`.",
+    source_description="One row per post: its place and time, with the key `ind`.",
     id_fields=("ind", "index"),
     cleaned="geolocations",
 )
@@ -76,7 +76,7 @@ USER = Kind(
     name="user",
     noun="user",
     source_table="user_data",
-    source_description="One row: who made a post, by `ind`.",
+    source_description="One row per post: its user, with the key `ind`.",
     id_fields=("ind", "index"),
     cleaned="users",
 )

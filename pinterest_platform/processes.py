@@ -89,7 +89,7 @@ class Process:
         """End it and the processes that it started; kill those that do not end in time.
 
         The signal goes to all of them, as Ctrl-C in a terminal does: a Dagster run whose process is
-        only killed would count as running, and block the runs behind it.
+        only killed would count as running, and block the next runs.
         """
         try:
             self._signal(signal.SIGTERM)

@@ -184,8 +184,8 @@ class Settings(BaseSettings):
     def _are_brokers(cls, brokers: str) -> str:
         if brokers and not all(_BROKER.fullmatch(broker.strip()) for broker in brokers.split(",")):
             raise ValueError(
-                "brokers have the form host:port,host:port; a user goes into PINTEREST_KAFKA_USER, "
-                "the password into PINTEREST_KAFKA_PASSWORD"
+                "brokers have the form host:port,host:port; set the user in PINTEREST_KAFKA_USER "
+                "and the password in PINTEREST_KAFKA_PASSWORD"
             )
         return brokers
 

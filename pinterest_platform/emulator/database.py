@@ -250,7 +250,7 @@ def _engine(url: URL, ca: Path | None = None) -> Engine:
     except ValueError:
         raise PlatformError(
             f"the database {url.set(query={}).render_as_string()} cannot be used: a parameter "
-            "behind the ? has an invalid value"
+            "after the ? has an invalid value"
         ) from None
     except (ArgumentError, ImportError):
         raise PlatformError(

@@ -53,7 +53,7 @@ def posts(
     """Random posts: a row of pinterest_data, and the rows of the other tables with the same index.
 
     Each post is the first row at or after a random index, which the primary key finds quickly in a
-    table of any size. A row behind a gap in the indexes is chosen more often. The same seed and
+    table of any size. A row after a gap in the indexes is chosen more often. The same seed and
     rows give the same posts in the same order, even over an outage of the server.
 
     Args:

@@ -128,7 +128,7 @@ class _PartitionLog:
         self._waiting_bytes = 0
         self._writer: asyncio.Task[None] | None = None
         # Used by the partition's one writer only; None before the first write. A failed write keeps
-        # it: if the object exists after all, the next write collides and continues behind it.
+        # it: if the object exists after all, the next write collides and continues after it.
         self._next: int | None = None
 
     async def append(self, lines: Sequence[bytes]) -> int:
@@ -172,7 +172,7 @@ class _PartitionLog:
         while self._waiting:
             records += len(self._waiting[0].lines)
             size += self._waiting[0].size
-            # A single request over the limits becomes an object of its own.
+            # A single request over the limits becomes one object.
             if group and (records > MAX_OBJECT_RECORDS or size > MAX_OBJECT_BYTES):
                 break
             group.append(self._waiting.popleft())

@@ -185,7 +185,7 @@ def describe(topics: Collection[str], streams: Collection[str] | None, *, guarde
         "info": {
             "title": "Gateway of pinterest_platform",
             "version": version("pinterest_platform"),
-            "description": "Kafka REST v2 for JSON records, and Kinesis as behind API Gateway.",
+            "description": "Kafka REST v2 for JSON records; Kinesis with API Gateway's paths.",
         },
         "security": [{"bearer": []}, {"apiKey": []}] if guarded else [],
         "components": {

@@ -122,7 +122,7 @@ class Stream(models.Stream):
 class Backend(models.KinesisBackend):
     """Kinesis whose closed shards end, and which stores no metrics.
 
-    In AWS there is no iterator behind the last record of a closed shard; moto returns one for ever.
+    In AWS there is no iterator after the last record of a closed shard; moto returns one for ever.
     For each PutRecord moto also stores two CloudWatch metrics, which it never deletes.
     """
 

@@ -1,4 +1,4 @@
-"""moto's applications behind a server with one request at a time and persistent connections."""
+"""Serves moto's applications, one request at a time, over persistent connections."""
 
 import io
 import threading

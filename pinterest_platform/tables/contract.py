@@ -47,7 +47,7 @@ class Check:
 
     The check fails when more than ``max_share`` (0 to 1) of the rows offend. ``facts`` are further
     SQL aggregates, by name, that help to understand the outcome. ``reason``, called after a
-    failure, gives one row with one text that says what is wrong. A failed error stops
+    failure, returns one row with one text that names the fault. A failed error stops
     the tables downstream, unless it is not ``blocking``; a failed warning is only reported.
     """
 

@@ -94,7 +94,7 @@ def _nested(text_fields: Sequence[str]) -> tuple[str, ...]:
 def with_agreed_text(rows: DataFrame, text_fields: Sequence[str]) -> DataFrame:
     """The rows with ``agreed``: null for a plain ``value``, else the text to parse or a refusal.
 
-    ``refusal`` extracts the reason from a refusal. Each step is a column of its own, so that no
+    ``refusal`` extracts the reason from a refusal. Each step is a separate column, so that no
     expression is repeated within another; for plain values all steps are null and cost nothing.
     """
     agreed, inner = F.col("agreed"), F.col("_inner")

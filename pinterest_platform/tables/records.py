@@ -126,7 +126,7 @@ def missing_or(name: str, readable: SparkColumn, otherwise: str) -> SparkColumn:
 
 
 def date_problem(name: str) -> SparkColumn:
-    """The reason if ``record.<name>`` is not a date or lies after arrival; else null."""
+    """The reason if ``record.<name>`` is not a date or is after arrival; else null."""
     read = moment(field(name))
     return F.coalesce(
         F.when(

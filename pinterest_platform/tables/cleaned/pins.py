@@ -148,7 +148,7 @@ PINS = Table(
         records.reconciles(RECORD),
         Check(
             name="follower_count_readable",
-            description="A follower count that is stated can be read; what cannot is null.",
+            description="Every stated follower count is readable; an unreadable one is null.",
             severity="warn",
             over=_stated_follower_counts,
             offends="read IS NULL",

@@ -61,7 +61,7 @@ def _arrived(rows: Rows) -> DataFrame:
 QUARANTINE = Table(
     schema="cleaned",
     name="quarantine",
-    row="A raw row that cannot be a row of a cleaned table.",
+    row="A raw row that cannot become a row of a cleaned table.",
     columns=(
         Column(
             name="kind", type="STRING", description=f"Kind of record: {_NAMES}.", nullable=False
@@ -97,7 +97,7 @@ QUARANTINE = Table(
         ),
         Check(
             name="complete",
-            description="Exactly the raw rows of the day that cannot be used are here.",
+            description="Contains exactly the day's unusable raw rows.",
             severity="error",
             over=_unusable,
             offends="NOT (expected <=> found)",
@@ -105,7 +105,7 @@ QUARANTINE = Table(
         ),
         Check(
             name="few_quarantined",
-            description="At most one raw row in twenty of the day is quarantined.",
+            description="At most one in twenty of the day's raw rows is quarantined.",
             severity="warn",
             over=_arrived,
             offends="found IS NOT NULL",

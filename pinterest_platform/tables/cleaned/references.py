@@ -15,7 +15,7 @@ def has_pin(table: str) -> Check:
 
     return Check(
         name="has_pin",
-        description="The post of the row is in cleaned.pins, on whatever day.",
+        description="The row's post is in cleaned.pins, on any day.",
         severity="warn",
         over=with_pin,
         offends="pin IS NULL",
