@@ -22,6 +22,9 @@ from pinterest_platform.errors import PlatformError
 from pinterest_platform.folders import unusable_characters
 from pinterest_platform.kinds import KINDS
 
+# Each is a module or package of ``engines`` with an ``ENGINE``.
+EngineName = Literal["sail", "spark", "connect", "databricks"]
+
 # Names that Unity Catalog accepts unquoted and that cannot contain SQL.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 OptionalName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]*$")]
@@ -123,7 +126,7 @@ class Settings(BaseSettings):
     )
 
     home: LocalPath = Path(".pinterest")
-    engine: Literal["sail", "spark", "connect", "databricks"] = "sail"
+    engine: EngineName = "sail"
     spark_remote: SecretStr = SecretStr("")
     lake: Place = ""
     landing: Place = ""

@@ -4,15 +4,16 @@ import importlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import get_args
 
 from pyspark.sql import SparkSession
 
 from pinterest_platform.errors import ConfigurationError
 from pinterest_platform.places import Places
-from pinterest_platform.settings import Settings
+from pinterest_platform.settings import EngineName, Settings
 
 # Modules of this package, imported only when used: Databricks' clusters have no Sail.
-NAMES = ("sail", "spark", "connect", "databricks")
+NAMES: tuple[str, ...] = get_args(EngineName)
 
 
 @dataclass(frozen=True, kw_only=True)
