@@ -137,8 +137,10 @@ def _post(connection: Connection, key: int) -> Post | None:
         return None
     index = int(pin["index"])
     records = {"pin": _record(pin)}
-    for kind in ("geo", "user"):
-        row = connection.execute(select(TABLES[kind]).where(KEYS[kind] == index)).mappings().first()
+    for kind, table in TABLES.items():
+        if kind in records:
+            continue
+        row = connection.execute(select(table).where(KEYS[kind] == index)).mappings().first()
         if row is not None:
             records[kind] = _record(row)
     return Post(index, records)

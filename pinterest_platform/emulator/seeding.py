@@ -69,14 +69,11 @@ def seed_database(engine: Engine, rows: int, seed: int, *, replace: bool = False
 def _foreign_tables(connection: Connection) -> list[str]:
     """The tables with rows that are not of the sample.
 
-    A pin of the sample is recognised by its unique_id, a geolocation or user by its pin.
+    A pin of the sample is recognised by its unique_id, a record of another kind by its pin.
     """
     unique_id = pinterest_data.c.unique_id
-    foreign_rows = {
-        "pin": or_(unique_id.is_(None), unique_id.not_like(SAMPLE_ID)),
-        "geo": ~exists().where(KEYS["pin"] == KEYS["geo"]),
-        "user": ~exists().where(KEYS["pin"] == KEYS["user"]),
-    }
+    foreign_rows = {kind: ~exists().where(KEYS["pin"] == key) for kind, key in KEYS.items()}
+    foreign_rows["pin"] = or_(unique_id.is_(None), unique_id.not_like(SAMPLE_ID))
     return [
         TABLES[kind].name
         for kind, condition in foreign_rows.items()

@@ -9,7 +9,7 @@ from pinterest_platform.settings import load
 
 @dg.definitions
 def landing() -> dg.Definitions:
-    """The landing objects of the three topics as external assets."""
+    """The landing objects of the topics as external assets."""
     settings = load()
     return dg.Definitions(
         assets=[

@@ -9,7 +9,7 @@ from pinterest_platform.settings import load
 
 @dg.definitions
 def streams() -> dg.Definitions:
-    """The three streams as external assets."""
+    """The streams as external assets."""
     return dg.Definitions(
         assets=[
             dg.AssetSpec(
