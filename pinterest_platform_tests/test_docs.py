@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pinterest_platform_tests.recipes.contributing import recipes
+from pinterest_platform_tests.recipes.blocks import recipes
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "pinterest_platform"

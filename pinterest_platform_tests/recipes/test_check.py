@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pinterest_platform_tests.landing import NOON, land, pin
-from pinterest_platform_tests.recipes.contributing import Copy
+from pinterest_platform_tests.recipes.copies import Copy
 
 
 def test_a_run_shows_that_it_fails(tmp_path: Path) -> None:

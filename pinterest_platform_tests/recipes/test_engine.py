@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pinterest_platform_tests.landing import NOON, land, pin
-from pinterest_platform_tests.recipes.contributing import Copy
+from pinterest_platform_tests.recipes.copies import Copy
 
 NAME = "sail_cluster"
 

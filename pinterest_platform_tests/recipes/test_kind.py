@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from pinterest_platform_tests.gateway.conftest import Gateway
-from pinterest_platform_tests.recipes.contributing import Copy, recipes
+from pinterest_platform_tests.recipes.blocks import recipes
+from pinterest_platform_tests.recipes.copies import Copy
 
 KIND = "A new kind of record"
 

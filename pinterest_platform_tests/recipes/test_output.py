@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pinterest_platform_tests.landing import NOON, geo, land, pin
 from pinterest_platform_tests.process import BIN
-from pinterest_platform_tests.recipes.contributing import Copy
+from pinterest_platform_tests.recipes.copies import Copy
 
 OUTPUT = "A twelfth output"
 

@@ -1,26 +1,20 @@
-"""The recipes of CONTRIBUTING.md, applied to a copy of the package."""
+"""The recipes of CONTRIBUTING.md: their blocks, and what a block does to a file."""
 
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from typing_extensions import override
-
-from pinterest_platform_tests.process import BIN, Pinterest
-
 ROOT = Path(__file__).parents[2]
 TEXT = ROOT / "CONTRIBUTING.md"
 
-_BLOCK = re.compile(r"^```(\w+) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^`(\S+)`\n\n```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ROW = re.compile(r"^\| `(\S+)` \|", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block whose first line names a file: a new file, or a change to one."""
+    """A fenced block below the name of a file: a new file, or a change to one."""
 
     file: str
     is_change: bool
@@ -68,27 +62,7 @@ def recipes() -> dict[str, Recipe]:
     return {
         title: Recipe(
             _ROW.findall(section),
-            [Block(file, kind == "diff", body) for kind, file, body in _BLOCK.findall(section)],
+            [Block(file, kind == "diff", body) for file, kind, body in _BLOCK.findall(section)],
         )
         for title, section in zip(titles_and_sections[::2], titles_and_sections[1::2], strict=True)
     }
-
-
-class Copy(Pinterest):
-    """A copy of the package and its tests, and the ``pinterest`` command that imports the copy."""
-
-    def __init__(self, folder: Path, *titles: str) -> None:
-        # Ahead of the checkout, which is installed as it is.
-        super().__init__(folder / "home", PYTHONPATH=str(folder / "copy"))
-        self.root = folder / "copy"
-        for package in ("pinterest_platform", "pinterest_platform_tests", "local_servers"):
-            shutil.copytree(ROOT / package, self.root / package)
-        shutil.copy(ROOT / "pyproject.toml", self.root)
-        for title in titles:
-            for block in recipes()[title].blocks:
-                block.apply(self.root)
-
-    @override
-    def __call__(self, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-        """Run ``pinterest <arguments>`` of the copy to its end."""
-        return self.run(str(BIN / "pinterest"), *arguments, **settings)
