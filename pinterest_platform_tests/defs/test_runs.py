@@ -171,7 +171,7 @@ def test_a_warning_is_reported_and_stops_nothing(pinterest: Pinterest) -> None:
     land(pinterest.home / "landing", "pinterest.pin", 100, many, arrived_at=NOW)
     ran = pinterest("run")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "cleaned/pins:follower_count_readable: 20 of 70 rows offend." in ran.stdout
+    assert "cleaned/pins:follower_count_readable: 20 of 70 rows offend" in ran.stdout
 
 
 def test_raw_rows_of_another_instance_are_found(pinterest: Pinterest) -> None:

@@ -86,7 +86,7 @@ def test_an_error_of_the_task_is_reported_with_its_message_page_and_traceback(
     assert failure.metadata["remote_run"].value == url
     traceback = str(failure.metadata["remote_traceback"].value)
     assert "reject_undated" in traceback
-    assert "PlatformError: " in traceback
+    assert "ConfigurationError: " in traceback
 
 
 def test_a_killed_task_fails_the_run_with_its_page(
