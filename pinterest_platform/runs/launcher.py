@@ -1,7 +1,8 @@
 """Launches runs as Dagster does by default, and detects runs whose process is gone.
 
-Dagster's own launcher does not. After a power cut or a killed `make ui`, interrupted runs would
-count as started forever, and all other runs of their days would wait for them.
+Dagster's own launcher does not (https://github.com/dagster-io/dagster/issues/4319). After a power
+cut or a killed `make ui`, interrupted runs would count as started forever, and all other runs of
+their days would wait for them.
 """
 
 import os
@@ -23,8 +24,9 @@ from pinterest_platform.defs.jobs import PROCESS_TAG
 _PATIENCE_SECONDS = 5
 
 # Dagster retries a failed run when it notices the failure, but never if the code server is away at
-# that moment. So a run is not marked failed while a server with its own address may return soon;
-# nothing else could work on the run's tables until then.
+# that moment (https://github.com/dagster-io/dagster/issues/20730). So a run is not marked failed
+# while a server with its own address may return soon; until then nothing else could work on the
+# run's tables.
 _AWAY_SECONDS = 3_600
 
 # Time after a code server's return until the daemon has loaded its definitions, with a margin:
