@@ -101,7 +101,7 @@ def records(endpoint: str, stream: str) -> int:
 def test_a_dead_process_is_named_and_ends_the_others(tmp_path: Path) -> None:
     pinterest = Pinterest(tmp_path / "home")
     with started(pinterest, "--port", str(free_port())) as live:
-        output_until(live, "Dagster needs")
+        output_until(live, "Dagster takes")
         family = below(live.pid)
         (gateway,) = (pid for pid, command in family.items() if " gateway " in command)
         os.kill(gateway, signal.SIGKILL)
