@@ -103,7 +103,7 @@ def test_the_demo_runs_in_an_empty_folder(installed: Installed) -> None:
     demo = installed.pinterest("demo")
     printed, _ = demo.communicate(timeout=DEADLINE_SECONDS)
     assert demo.returncode == 0, printed
-    assert "the eleven tables are made" in printed
+    assert "the eleven tables are ready" in printed
     assert (installed.folder / ".pinterest" / "lake" / "analytics" / "posts").is_dir()
     # The command in its output exists.
     named = re.search(r"The command is (\S+);", printed.replace("\n", ""))

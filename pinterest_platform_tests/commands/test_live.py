@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,10 +49,16 @@ def output_until(live: "subprocess.Popen[str]", words: str) -> str:
     """Read its output up to the line with these words."""
     assert live.stdout
     text = ""
-    for line in live.stdout:
-        text += line
-        if words in line:
-            return text
+    # Reading a line waits without a deadline, but not for a process that has ended.
+    too_late = threading.Timer(DEADLINE_SECONDS, live.terminate)
+    too_late.start()
+    try:
+        for line in live.stdout:
+            text += line
+            if words in line:
+                return text
+    finally:
+        too_late.cancel()
     raise AssertionError(text)
 
 

@@ -13,8 +13,10 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.freshness import FreshnessState
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from filelock import FileLock
 
 from pinterest_platform.definitions import defs
+from pinterest_platform.defs.layers import WAITING
 from pinterest_platform.runs.launcher import is_alive
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform_tests.daemon import Daemon, running_daemon
@@ -212,20 +214,25 @@ def test_every_table_has_a_freshness_state(daemon: Daemon) -> None:
 
 
 def test_a_waiting_run_can_be_cancelled(pinterest: Pinterest, daemon: Daemon) -> None:
+    """As it waits for a run in a terminal, which holds the lock of the cleaned tables."""
     began = datetime.now(UTC)
-    storage = daemon.instance.event_log_storage
-    assert storage.claim_concurrency_slot("cleaned", "other", "cleaned").is_claimed
-    land_posts(pinterest.home / "landing", range(90, 95), offset=90, arrived_at=began)
-    daemon.until(
-        lambda: storage.get_concurrency_info("cleaned").pending_step_count, "a run that waits"
-    )
-    (run,) = runs_of(daemon, began)
-    process = f"{socket.gethostname()}:{process_of([run], daemon)}"
-    daemon.instance.run_launcher.terminate(run.run_id)
-    daemon.until(lambda: not is_alive(process), "the end of its process")
+
+    def waits() -> bool:
+        return any(
+            WAITING in entry.user_message
+            for run in runs_of(daemon, began)
+            for entry in daemon.instance.all_logs(run.run_id)
+        )
+
+    with FileLock(pinterest.home / "dagster" / "storage" / "cleaned.lock"):
+        land_posts(pinterest.home / "landing", range(90, 95), offset=90, arrived_at=began)
+        daemon.until(waits, "a run that waits")
+        (run,) = runs_of(daemon, began)
+        process = f"{socket.gethostname()}:{process_of([run], daemon)}"
+        daemon.instance.run_launcher.terminate(run.run_id)
+        daemon.until(lambda: not is_alive(process), "the end of its process")
     (run,) = runs_of(daemon, began)
     assert run.status == dg.DagsterRunStatus.CANCELED
-    storage.free_concurrency_slots_for_run("other")
 
 
 def test_a_run_ended_by_a_power_failure_is_retried(tmp_path: Path) -> None:

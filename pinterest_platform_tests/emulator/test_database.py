@@ -99,7 +99,7 @@ def test_a_missing_database_is_one_line_without_the_password() -> None:
     [
         ("foo://u:s3cret@h/x", "no driver for databases of the kind 'foo'"),
         ("foo+bar://h/x", "no driver for databases of the kind 'foo\\+bar'"),
-        ("sqlite:///x?timeout=soon", "a parameter behind the \\? has an invalid value"),
+        ("sqlite:///x?timeout=soon", "a parameter after the \\? has an invalid value"),
     ],
 )
 def test_a_url_without_a_driver_is_an_error(url: str, message: str) -> None:
