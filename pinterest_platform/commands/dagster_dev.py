@@ -1,17 +1,31 @@
-"""Shared by commands that start Dagster's processes: the command line, and the port check."""
+"""Shared by commands that start Dagster's processes: the port, its check, the command line."""
 
 import errno
 import socket
 from pathlib import Path
+
+import click
 
 import pinterest_platform
 from pinterest_platform.errors import PlatformError
 
 HOST = "127.0.0.1"
 
+# How often the commands look whether a process has ended.
+POLL_SECONDS = 0.5
+
 # The file names the code location. With the name that `dagster dev -m` would assign, the sensors
 # would lose their cursors.
 WORKSPACE = Path(pinterest_platform.__file__).with_name("workspace.yaml")
+
+
+ui_port = click.option(
+    "--port",
+    default=3000,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="Port of the UI.",
+)
 
 
 def dagster_dev(port: int) -> list[str]:

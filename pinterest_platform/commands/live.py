@@ -11,7 +11,13 @@ import click
 import requests
 
 from pinterest_platform import environment, local_aws, processes
-from pinterest_platform.commands.dagster_dev import HOST, check_free, dagster_dev
+from pinterest_platform.commands.dagster_dev import (
+    HOST,
+    POLL_SECONDS,
+    check_free,
+    dagster_dev,
+    ui_port,
+)
 from pinterest_platform.emulator.database import missing_tables, open_source, sqlite_file
 from pinterest_platform.emulator.seeding import seed_database
 from pinterest_platform.errors import PlatformError
@@ -22,17 +28,9 @@ ROWS = 11_000
 
 SHARDS = 2
 
-POLL_SECONDS = 0.5
-
 
 @click.command("live")
-@click.option(
-    "--port",
-    default=3000,
-    show_default=True,
-    type=click.IntRange(1, 65535),
-    help="Port of the UI.",
-)
+@ui_port
 @click.option(
     "--rate",
     type=click.FloatRange(min=0),

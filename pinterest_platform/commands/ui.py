@@ -8,21 +8,13 @@ from contextlib import ExitStack
 import click
 
 from pinterest_platform import processes
-from pinterest_platform.commands.dagster_dev import check_free, dagster_dev
+from pinterest_platform.commands.dagster_dev import POLL_SECONDS, check_free, dagster_dev, ui_port
 from pinterest_platform.runs.instance import instance_of
 from pinterest_platform.settings import load
 
-LOOK_SECONDS = 0.5
-
 
 @click.command("ui")
-@click.option(
-    "--port",
-    default=3000,
-    show_default=True,
-    type=click.IntRange(1, 65535),
-    help="Port of the UI.",
-)
+@ui_port
 @click.option(
     "--shared-sail",
     is_flag=True,
@@ -52,7 +44,7 @@ def command(port: int, shared_sail: bool) -> None:
                 processes.running("Dagster", *started, environment=environment, inherit_output=True)
             )
             while (code := dagster.exit_code()) is None:
-                time.sleep(LOOK_SECONDS)
+                time.sleep(POLL_SECONDS)
         raise SystemExit(code)
     except KeyboardInterrupt:
         click.echo("All processes have ended.")

@@ -20,7 +20,7 @@ from pinterest_platform.ingest.data_source import Source
 from pinterest_platform.ingest.kinesis.client import Connection
 from pinterest_platform.ingest.kinesis.shard_reads import DISORDER, ShardRead, Span
 from pinterest_platform.ingest.kinesis.shards import Position, Record, Shard, pages
-from pinterest_platform.ingest.rows import DDL, SCHEMA, micros, moment, text_or_bytes
+from pinterest_platform.ingest.rows import SCHEMA, micros, moment, text_or_bytes
 
 FORMAT = "kinesis_records"
 
@@ -59,14 +59,7 @@ class ShardTask(InputPartition):
 class KinesisSource(Source):
     """Yields one row per record: text or bytes, natural key and arrival."""
 
-    @classmethod
-    @override
-    def name(cls) -> str:
-        return FORMAT
-
-    @override
-    def schema(self) -> str:
-        return DDL
+    format_name = FORMAT
 
     @override
     def reader(self, schema: Any) -> DataSourceReader:

@@ -25,7 +25,7 @@ from pinterest_platform.ingest.arrays import split
 from pinterest_platform.ingest.data_source import Source
 from pinterest_platform.ingest.landing.arrivals import Arrival
 from pinterest_platform.ingest.landing.layout import LandingKey
-from pinterest_platform.ingest.rows import DDL, SCHEMA, micros, moment, text_or_bytes
+from pinterest_platform.ingest.rows import SCHEMA, micros, moment, text_or_bytes
 from pinterest_platform.object_store import Store, open_store
 
 FORMAT = "landing_objects"
@@ -80,14 +80,7 @@ class LandingSource(Source):
     A line is one record, or several if it is an array of objects (``arrays``).
     """
 
-    @classmethod
-    @override
-    def name(cls) -> str:
-        return FORMAT
-
-    @override
-    def schema(self) -> str:
-        return DDL
+    format_name = FORMAT
 
     @override
     def reader(self, schema: Any) -> DataSourceReader:
