@@ -1,7 +1,5 @@
 """Runs SQL over the lake, under the platform's table names."""
 
-from contextlib import suppress
-
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
@@ -25,9 +23,6 @@ def query(spark: SparkSession, root: str, sql: str) -> pa.Table:
         PlatformError: the SQL is not a query, fails, or names a table that does not exist yet.
     """
     asked = parsed(sql, TABLES)
-    # Apache Spark would substitute environment variables such as ${env:HOME}, even within strings.
-    with suppress(PySparkException):
-        spark.conf.set("spark.sql.variable.substitute", "false")
     lake = Lake(spark, root)
     for schema, name in asked.tables:
         table = TABLES[f"{schema}.{name}".lower()]
@@ -38,6 +33,9 @@ def query(spark: SparkSession, root: str, sql: str) -> pa.Table:
         # Spelled as in the query: not every engine matches names case-insensitively.
         lake.register(table, schema, name)
     try:
+        # Apache Spark would substitute environment variables such as ${env:HOME}, even in strings:
+        # a server that refuses the setting gets no query.
+        spark.conf.set("spark.sql.variable.substitute", "false")
         return spark.sql(asked.sql).toArrow()
     except (PySparkException, Py4JJavaError) as error:
         # No tables to check: registering them has just read their logs.
