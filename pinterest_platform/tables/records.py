@@ -21,6 +21,7 @@ from pinterest_platform.tables.text import is_epoch, moment, trimmed, whole_numb
 # must not count as made in the future.
 CLOCK_TOLERANCE = "INTERVAL 1 MINUTE"
 
+# Column in which Apache Spark stores a record that it could parse only partly.
 _BROKEN = "_broken"
 
 
@@ -119,14 +120,14 @@ def _first(rows: DataFrame, per: Sequence[str], order: Sequence[SparkColumn]) ->
 
 
 def missing_or(name: str, readable: SparkColumn, otherwise: str) -> SparkColumn:
-    """The reason if ``record.<name>`` is missing, blank or not ``readable``; else null."""
+    """The reason to reject a field: missing, blank, or not ``readable``; else null."""
     return F.when(trimmed(field(name)).isNull(), F.lit(f"missing {name}")).when(
         ~F.coalesce(readable, F.lit(False)), F.lit(otherwise)
     )
 
 
 def date_problem(name: str) -> SparkColumn:
-    """The reason if ``record.<name>`` is not a date or is after arrival; else null."""
+    """The reason to reject a date: missing, unreadable, or later than the arrival; else null."""
     read = moment(field(name))
     return F.coalesce(
         F.when(
@@ -179,6 +180,17 @@ def _nested_text(names: Sequence[str]) -> SparkColumn:
 def values_of(kind: Kind) -> tuple[str, ...]:
     """The columns that reference the records of a kind."""
     return tuple(f"{table}.value" for table in kind.raw_tables)
+
+
+def ind_of(kind: Kind) -> Column:
+    """The first column of every cleaned table: the number of the post."""
+    return Column(
+        name="ind",
+        type="INT",
+        description="Number of the post.",
+        derived_from=values_of(kind),
+        nullable=False,
+    )
 
 
 def lineage_of(kind: Kind) -> tuple[Column, ...]:

@@ -55,13 +55,7 @@ GEOLOCATIONS = Table(
     name=GEO.cleaned,
     row="The newest geolocation record of a post on a day.",
     columns=(
-        Column(
-            name="ind",
-            type="INT",
-            description="Number of the post.",
-            derived_from=VALUE,
-            nullable=False,
-        ),
+        records.ind_of(GEO),
         Column(
             name="country",
             type="STRING",

@@ -83,13 +83,7 @@ PINS = Table(
     name=PIN.cleaned,
     row="The newest pin record of a post on a day.",
     columns=(
-        Column(
-            name="ind",
-            type="INT",
-            description="Number of the post.",
-            derived_from=VALUE,
-            nullable=False,
-        ),
+        records.ind_of(PIN),
         Column(
             name="unique_id",
             type="STRING",

@@ -46,13 +46,7 @@ USERS = Table(
     name=USER.cleaned,
     row="The newest user record of a post on a day.",
     columns=(
-        Column(
-            name="ind",
-            type="INT",
-            description="Number of the post.",
-            derived_from=VALUE,
-            nullable=False,
-        ),
+        records.ind_of(USER),
         Column(
             name="user_name",
             type="STRING",
