@@ -49,12 +49,14 @@ def _client(ui: "subprocess.Popen[bytes]") -> DagsterGraphQLClient:
         with suppress(DagsterGraphQLClientError, requests.RequestException):
             requests.get(f"http://127.0.0.1:{PORT}/server_info", timeout=5)
             return DagsterGraphQLClient("127.0.0.1", port_number=PORT)
+        # Dagster does not report that it serves requests.
         time.sleep(0.2)
     raise SystemExit("the UI ended")
 
 
 def _run(client: DagsterGraphQLClient, instance: dg.DagsterInstance) -> tuple[float, float]:
     # Sensors would request runs of their own, and the measured ones would wait for them.
+    # Dagster's API has no call that waits for a run, so both loops poll.
     while not all(run.is_finished for run in instance.get_runs()):
         time.sleep(0.1)
     today = datetime.now(UTC).date().isoformat()

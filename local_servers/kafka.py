@@ -102,22 +102,22 @@ class Kafka:
 
     @property
     def bootstrap(self) -> str:
-        """Its address without TLS."""
+        """The address of the listener without TLS."""
         return f"127.0.0.1:{self._ports.plaintext}"
 
     @property
     def tls(self) -> str:
-        """Its address with TLS, without authentication."""
+        """The address of the TLS listener that requires no credentials."""
         return f"127.0.0.1:{self._ports.tls}"
 
     @property
     def scram(self) -> str:
-        """Its address with TLS, for ``USER`` with ``PASSWORD``."""
+        """The address of the TLS listener that requires ``USER`` and ``PASSWORD``."""
         return f"127.0.0.1:{self._ports.scram}"
 
     @contextmanager
     def lossy(self) -> Iterator[LossyProxy]:
-        """The address of a proxy to it, without TLS, that can lose answers."""
+        """A proxy before the broker, without TLS, that can lose its answers."""
         with lossy_proxy(self._ports.lossy_proxy, self._ports.lossy) as proxy:
             yield proxy
 
@@ -129,7 +129,7 @@ class Kafka:
         self._running.close()
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the broker, and wait until it answers."""
         self._process = self._running.enter_context(
             running("Apache Kafka", __name__, str(self.folder))
         )
@@ -146,11 +146,11 @@ class Kafka:
         return True
 
     def stop(self) -> None:
-        """Stop it in order."""
+        """Shut the broker down."""
         self._running.close()
 
     def kill(self) -> None:
-        """Kill it with SIGKILL."""
+        """Kill the broker with SIGKILL."""
         assert self._process
         os.killpg(self._process.pid, 9)
         self._running.close()

@@ -58,6 +58,7 @@ def spark_server(**environment: str) -> Iterator[str]:
         while "listening on" not in server.output():
             assert server.exit_code() is None, server.last_words()
             assert time.monotonic() < deadline, server.last_words()
+            # The start shows in the output only; url() would give up sooner.
             time.sleep(0.1)
         yield server.url()
 
@@ -99,6 +100,7 @@ def _serve() -> None:
         while not (found := _STARTED.search(log.read_text(errors="replace"))):
             if server.poll() is not None:
                 sys.exit(log.read_text(errors="replace"))
+            # Spark writes the port that it chose to its log only.
             time.sleep(0.1)
         print(f"Apache Spark is listening on sc://{found[1]}:{found[2]}")
         sys.exit(server.wait())

@@ -12,6 +12,7 @@ from pinterest_platform.commands.output import take_every_character, visible
 from pinterest_platform.environment import forget_users_of_endpoints, reach_this_machine_directly
 from pinterest_platform.errors import PlatformError
 
+# Errors of a disk that is full, broken or read-only.
 _REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES}
 
 # Modules are imported on call, so that --help does not wait for Dagster and Spark.

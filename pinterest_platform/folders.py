@@ -51,6 +51,7 @@ def plain_path(path: str) -> str:
         return path
     name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
     link = _links(path) / name
+    # There is no link yet, or something else in its place: the new one replaces it.
     with suppress(OSError):
         if str(link.readlink()) == path:
             return str(link)
@@ -114,6 +115,7 @@ def is_abandoned(name: str, seconds: float) -> bool:
 
 def sweep(place: Path) -> None:
     """Remove the temporary folders of dead processes; undeletable ones stay."""
+    # Cleaning up must not fail a session: the next one tries again.
     with suppress(OSError):
         for folder in place.glob(f"{_OWN}*-*-*"):
             with suppress(OSError):
@@ -131,6 +133,7 @@ def _links(path: str) -> Path:
         folder = Path(parent) / f"pinterest_platform-{os.getuid()}"
         if not is_plain(str(folder)):
             continue
+        # The next folder may be usable; if none is, the error below is raised.
         with suppress(OSError):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             status = folder.lstat()

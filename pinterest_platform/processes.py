@@ -31,6 +31,7 @@ STOP_SECONDS = 30
 # collect orphans: there it stays in the process group for ever.
 GONE_SECONDS = 2
 
+# Enough for the end of a Python traceback.
 LAST_LINES = 10
 
 _LISTENING = re.compile(r"listening on ((?:http|sc)://\S+)\n")
@@ -55,6 +56,10 @@ class Process:
     def exit_code(self) -> int | None:
         """Its exit code; None while it runs."""
         return self._process.poll()
+
+    def wait(self) -> int:
+        """Wait for its end; returns its exit code."""
+        return self._process.wait()
 
     def output(self) -> str:
         """Its output so far, stdout and stderr."""

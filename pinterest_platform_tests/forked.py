@@ -1,4 +1,4 @@
-"""The ``pinterest`` command in a process that has its imports already.
+"""Runs the ``pinterest`` command in a process forked after the imports.
 
 Importing Dagster and Spark takes longer than most commands of the tests do. One process for each
 worker of pytest imports them once and does nothing else. A command is a process forked from it,
@@ -48,7 +48,7 @@ def _pinterest(
     arguments: Sequence[str], environment: dict[str, str], folder: Path, stdout: Path, stderr: Path
 ) -> None:
     """Do what the console script does, in the forked process."""
-    # Imported here: only the process that commands are forked from has it.
+    # Imported here, where the fork server has already imported it: the test workers need not.
     from pinterest_platform.cli import run  # noqa: PLC0415
 
     for stream, file in ((sys.stdout, stdout), (sys.stderr, stderr)):
@@ -62,5 +62,5 @@ def _pinterest(
     try:
         run()
     finally:
-        # multiprocessing skips these at exit.
+        # A process of multiprocessing ends without its exit handlers.
         atexit._run_exitfuncs()

@@ -11,9 +11,6 @@ from pinterest_platform.errors import PlatformError
 
 HOST = "127.0.0.1"
 
-# How often the commands look whether a process has ended.
-POLL_SECONDS = 0.5
-
 # The file names the code location. With the name that `dagster dev -m` would assign, the sensors
 # would lose their cursors.
 WORKSPACE = Path(pinterest_platform.__file__).with_name("workspace.yaml")

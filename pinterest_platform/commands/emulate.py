@@ -151,6 +151,7 @@ def _emulate(
                 on_problem=on_problem,
             )
     except KeyboardInterrupt:
+        # A second Ctrl-C: the records that were not sent count as failed.
         pass
     except BaseException:
         if count.posts:

@@ -13,7 +13,6 @@ import requests
 from pinterest_platform import environment, local_aws, processes
 from pinterest_platform.commands.dagster_dev import (
     HOST,
-    POLL_SECONDS,
     check_free,
     dagster_dev,
     ui_port,
@@ -24,9 +23,14 @@ from pinterest_platform.errors import PlatformError
 from pinterest_platform.runs.instance import instance_of
 from pinterest_platform.settings import Settings, load
 
+# The default of pinterest seed-db.
 ROWS = 11_000
 
+# More than one, so that sensor and ingestion follow several shards.
 SHARDS = 2
+
+# Interval at which several processes and the UI are polled at once: nothing reports the first end.
+POLL_SECONDS = 0.5
 
 
 @click.command("live")
@@ -74,6 +78,7 @@ def _start(
     aws = stack.enter_context(local_aws.running(logs / "aws.log"))
     stack.enter_context(environment.replaced(aws.instead_of_aws(os.environ)))
     local_aws.create_streams(settings.streams.values(), SHARDS)
+    # Prepares DAGSTER_HOME for Dagster's processes.
     with instance_of(settings):
         pass
 

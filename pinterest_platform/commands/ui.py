@@ -2,13 +2,12 @@
 
 import os
 import signal
-import time
 from contextlib import ExitStack
 
 import click
 
 from pinterest_platform import processes
-from pinterest_platform.commands.dagster_dev import POLL_SECONDS, check_free, dagster_dev, ui_port
+from pinterest_platform.commands.dagster_dev import check_free, dagster_dev, ui_port
 from pinterest_platform.runs.instance import instance_of
 from pinterest_platform.settings import load
 
@@ -43,8 +42,7 @@ def command(port: int, shared_sail: bool) -> None:
             dagster = stack.enter_context(
                 processes.running("Dagster", *started, environment=environment, inherit_output=True)
             )
-            while (code := dagster.exit_code()) is None:
-                time.sleep(POLL_SECONDS)
+            code = dagster.wait()
         raise SystemExit(code)
     except KeyboardInterrupt:
         click.echo("All processes have ended.")

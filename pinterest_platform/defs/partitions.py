@@ -7,6 +7,7 @@ import dagster as dg
 
 from pinterest_platform.settings import load
 
+# Today is included: its arrivals are processed as they come.
 DAILY = dg.DailyPartitionsDefinition(start_date=load().start_date.isoformat(), end_offset=1)
 
 _DAY = "dagster/partition"

@@ -120,7 +120,7 @@ def _was_whole(instance: dg.DagsterInstance, run_id: str) -> bool:
 
 
 def unfinished_run(instance: dg.DagsterInstance, days: Collection[date]) -> dg.DagsterRun | None:
-    """A queued or running run of one of the days; None if there is none."""
+    """A run that is queued or running for any of the days, if there is one."""
     unfinished = dg.RunsFilter(
         statuses=[each for each in dg.DagsterRunStatus if each not in _ENDED]
     )

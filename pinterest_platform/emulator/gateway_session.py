@@ -33,6 +33,7 @@ CHECK_RETRIES = 3
 # A gateway with a Retry-After of more than 5 minutes is down, not throttling.
 LONGEST_RETRY_AFTER_S = 300
 
+# Characters: one or two lines of a terminal.
 LONGEST_MESSAGE = 200
 
 

@@ -7,6 +7,7 @@ from itertools import count
 from queue import Empty, SimpleQueue
 from threading import TIMEOUT_MAX
 
+# Without a rate, posts are a random time apart, up to this.
 LONGEST_WAIT_S = 2.0
 
 

@@ -26,6 +26,7 @@ from pinterest_platform.errors import PlatformError
 # A restart takes half a minute, a failover in RDS up to two minutes.
 AWAY_SECONDS = 300
 
+# Between attempts: the first wait, which doubles each time, and the longest.
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 8.0
 
 Value = str | int | float | bool | None

@@ -7,6 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pinterest_platform.errors import PlatformError
 
+# The second request is for a packet that was lost.
 _ATTEMPTS = 2
 
 

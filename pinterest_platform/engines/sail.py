@@ -12,6 +12,7 @@ from pinterest_platform.engines.registry import EngineType
 from pinterest_platform.engines.session import kept_open, opened
 from pinterest_platform.environment import set_defaults
 
+# Closing takes milliseconds.
 CLOSE_SECONDS = 5
 
 

@@ -27,6 +27,7 @@ PLANNING = {"spark.sql.optimizer.dynamicPartitionPruning.enabled": "false"}
 # hour, such as that of a run waiting for a table.
 PULSE_SECONDS = 60
 
+# The last ping takes milliseconds if the server is alive.
 _CLOSE_SECONDS = 5
 
 # PySpark would silently retry for ten minutes, even against a port with another protocol.
@@ -118,6 +119,7 @@ def kept_open(spark: SparkSession) -> Iterator[None]:
 
     def ask() -> None:
         while not over.wait(PULSE_SECONDS):
+            # A lost server fails the next query, whose error the user sees.
             with suppress(Exception):
                 spark.conf.get("spark.sql.session.timeZone")
 

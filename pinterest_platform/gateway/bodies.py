@@ -31,6 +31,7 @@ PARSED_ASIDE_BYTES = 64 * 1024
 # of the largest. A gateway has 512 MiB in deploy/ and infra/.
 MAX_HELD_BYTES = 40 * 1024 * 1024
 
+# A body that waits longer for memory is answered with 503: the client retries.
 TURN_SECONDS = 2.0
 
 # The Python objects of hostile JSON take many times its bytes. So bodies above this size are parsed

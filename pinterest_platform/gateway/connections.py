@@ -132,6 +132,7 @@ class Server(uvicorn.Server):
 
     @override
     async def on_tick(self, counter: int) -> bool:
+        # uvicorn ticks ten times a second.
         if counter % 10 == 0:
             now = time.monotonic()
             for connection in list(self.server_state.connections):

@@ -176,6 +176,7 @@ class KafkaTopics:
                     future.result()
                     logger.info("created topic %s, partitions: %d", name, self._new_partitions)
                 except KafkaException as error:
+                    # Another gateway may have created the topic first.
                     if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                         raise
                 counts[name] = _partitions(producer, name) or self._new_partitions

@@ -157,6 +157,7 @@ class _PartitionLog:
             try:
                 offset = await loop.run_in_executor(self._threads, self._write, lines)
             except Exception as error:
+                # Whatever the error, it answers the requests, and the writer goes on.
                 self._fail(group, error)
                 continue
             for append in group:

@@ -104,7 +104,7 @@ def parse_shards(body: bytes) -> int:
 
     Raises:
         RestError: 400 if the body is not JSON in UTF-8.
-        StreamError: 400 for any other JSON, rather than create a stream that nobody requested.
+        StreamError: 400 for any other JSON: a misspelled field must not create a stream.
     """
     text = JsonText(body)
     shards = 1

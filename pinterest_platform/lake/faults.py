@@ -57,7 +57,7 @@ def storage_fault(text: str, root: str) -> PlatformError | None:
 
 
 def damaged_log(reason: str, root: str, table: Table) -> PlatformError:
-    """That the log of a table cannot be read, and why."""
+    """The error for a table whose log cannot be read."""
     return ConfigurationError(
         f"the log of the table {table.full_name} is damaged ({reason}): put "
         f"{_folder(root, table)}/_delta_log back from a backup, or {_removed(root, table)}"

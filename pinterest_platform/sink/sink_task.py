@@ -23,6 +23,7 @@ from pinterest_platform.sink.writer import Landed, RotationPolicy, TopicPartitio
 
 logger = logging.getLogger(__name__)
 
+# A stop is noticed this late at most.
 POLL_SECONDS = 1.0
 
 # As many as a busy sink gets in a second; librdkafka's queue limits their total size.
@@ -33,6 +34,7 @@ QUEUE_KIB = 32 * 1024
 # dead only reads records again.
 SESSION_SECONDS = 6
 
+# During an outage of the landing place: the first wait, which doubles, and the longest.
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 30.0
 
 # How soon new topics and partitions are noticed; librdkafka's default is five minutes.

@@ -27,7 +27,7 @@ class Instance:
         self.tick()
 
     def materialized(self, keys: Sequence[dg.AssetKey], *days: str) -> None:
-        """Record materialisations of assets, of cleaned ones for days."""
+        """Record materialisations of assets, and of daily ones for each of the days."""
         for key in keys:
             for day in days or [DAY]:
                 partition = None if key.path[0] == "analytics" else day
@@ -48,7 +48,7 @@ class Instance:
 
 @pytest.fixture
 def instance() -> Iterator[Instance]:
-    """An instance with materialisations of all tables for a day, after one evaluation."""
+    """An instance in which all tables were materialised once and nothing is to be requested."""
     with dg.DagsterInstance.ephemeral() as empty:
         instance = Instance(empty)
         instance.materialized([*CLEANED, POSTS, *ELEVEN])
@@ -127,7 +127,7 @@ def planned(instance: Instance, keys: Sequence[dg.AssetKey]) -> dg.DagsterRun:
 
 
 def test_the_condition_waits_for_a_run_and_repeats_it_after_a_failure(instance: Instance) -> None:
-    """It fails between the cleaned tables and the analytics."""
+    """A run that fails after the cleaned tables and before the analytics."""
     run = planned(instance, [*CLEANED, POSTS, *ELEVEN])
     instance.materialized(CLEANED)
     assert instance.tick() == set()

@@ -1,4 +1,4 @@
-"""Failed steps: which are retried, when, and which are not."""
+"""Which failed steps are retried, and when."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -77,7 +77,7 @@ def run(
 
 @pytest.fixture
 def outage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kinesis is configured, and nothing listens at its endpoint."""
+    """Configure an endpoint of Kinesis that does not answer."""
     for name, value in NO_KINESIS.items():
         monkeypatch.setenv(name, value)
 
@@ -129,7 +129,7 @@ def test_a_run_succeeds_once_the_outage_is_over(
 
 @pytest.mark.usefixtures("at_once")
 def test_a_wrong_setting_fails_at_once(instance: dg.DagsterInstance) -> None:
-    """The landing folder does not exist."""
+    """As when the landing folder does not exist."""
     retries: list[dg.DagsterEvent] = []
     result = run(instance, PINS, retries.append)
     assert (result.success, retries) == (False, [])

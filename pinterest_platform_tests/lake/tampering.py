@@ -1,4 +1,4 @@
-"""Manipulations of a lake behind the platform's back."""
+"""Changes to a lake that the platform does not know of."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def double_a_row(table: Path) -> None:
 
 
 def let_pass(spark: SparkSession, lake: Lake, table: Table, *, days: int) -> None:
-    """Move arrival and ingestion of all rows of a raw table some days back."""
+    """Move the arrival and ingestion times of a raw table's rows into the past by some days."""
     location = lake.location(table)
     moved = (
         spark.read.format("delta")

@@ -40,11 +40,13 @@ from pinterest_platform.errors import (
 )
 from pinterest_platform.places import Places
 
+# A run takes minutes; a request for its state, a tenth of a second.
 _POLL_SECONDS = 1.0
 
 # A task writes its last messages before it ends, and the reader polls the volume every second.
 _LATE_SECONDS = 60
 
+# Cancelling takes seconds, or longer while a cluster is starting.
 _CANCEL_SECONDS = 60
 
 # A step and three retries, in the first Dagster run and in three more after crashes.

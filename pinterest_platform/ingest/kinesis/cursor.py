@@ -1,4 +1,4 @@
-"""The stream sensor's cursor, and the records that arrived since.
+"""The stream sensor's cursor, and how a tick finds the records after it.
 
 The cursor holds the last sequence number of each shard; a tick reads only records after it. A
 recreated stream has another creation time and is read from its start.

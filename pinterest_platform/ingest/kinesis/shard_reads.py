@@ -11,6 +11,7 @@ from pinterest_platform.ingest.kinesis.shards import Position, Shard, Stream, pa
 # that is off by minutes could put records further than this on the wrong side of midnight.
 DISORDER = timedelta(minutes=5)
 
+# Reads past the records within DISORDER of a midnight in a few requests.
 FEW_RECORDS = 100
 
 

@@ -51,7 +51,7 @@ OUTDATED = TABLES["analytics.users_joined_by_year"]
 
 @dataclass(frozen=True)
 class Site:
-    """The posts, which engines only read: the first arrivals, and later ones, too."""
+    """The landed posts that all engines read: the first arrivals, and those with later ones."""
 
     folder: Path
     aws: dict[str, str]
@@ -66,12 +66,12 @@ class Site:
 
     @property
     def spoilt(self) -> Path:
-        """A lake that fails every check, derived from the first one built here."""
+        """A copy of the first lake built here, with rows that fail every check."""
         return self.folder / "spoilt"
 
     @property
     def emptied(self) -> Path:
-        """A lake with empty analytics, derived likewise."""
+        """Another copy, without rows in the analytics."""
         return self.folder / "emptied"
 
     def places(self, lake: Path, landing: Path) -> Places:
