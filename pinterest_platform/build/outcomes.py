@@ -22,7 +22,7 @@ class Materialized:
         rows: of each requested day; empty for an unpartitioned table.
         total_rows: of all days.
         preview: a few of its rows.
-        seconds: that it took.
+        seconds: that the write took.
         breakdown: counts of the made rows by the table's breakdown columns.
         facts: what ingestion found, by name.
         watermark: of a raw table, the JSON of how far it has ingested its topic or stream; see
@@ -41,14 +41,14 @@ class Materialized:
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """A check was run: how many of the rows it looked at offend, some of them, and its facts."""
+    """A check was run: how many of the rows that it covers offend, some of them, and its facts."""
 
     table: str
     check: str
     passed: bool
     severity: Severity
     offending: int
-    looked_at: int
+    rows_checked: int
     samples: Preview = field(default_factory=list)
     facts: dict[str, int] = field(default_factory=dict)
     reason: str = ""
@@ -67,7 +67,7 @@ class Checked:
     @property
     def description(self) -> str:
         """The reason or, without one, how many rows offend."""
-        return self.reason or f"{self.offending:,} of {self.looked_at:,} rows offend"
+        return self.reason or f"{self.offending:,} of {self.rows_checked:,} rows offend"
 
 
 @dataclass(frozen=True)

@@ -227,7 +227,7 @@ def _materialised(
 
 def _checked(checked: Checked) -> dg.AssetCheckResult:
     metadata: dict[str, dg.MetadataValue | int] = {
-        "rows_looked_at": checked.looked_at,
+        "rows_checked": checked.rows_checked,
         "offending_rows": checked.offending,
         **checked.facts,
     }

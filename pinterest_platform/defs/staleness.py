@@ -10,7 +10,7 @@ from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
-from pinterest_platform.build.tables import TableRows
+from pinterest_platform.build.table_rows import TableRows
 from pinterest_platform.defs.jobs import JOB
 from pinterest_platform.defs.layers import WATERMARK, asset_key
 from pinterest_platform.defs.partitions import days_of

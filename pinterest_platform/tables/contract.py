@@ -45,17 +45,18 @@ class Column:
 class Check:
     """A data check: no row returned by ``over`` may meet the SQL condition ``offends``.
 
-    The check fails when more than ``max_share`` (0 to 1) of the rows offend. ``facts`` are further
-    SQL aggregates, by name, that help to understand the outcome. ``reason``, called after a
-    failure, returns one row with one text that names the fault. A failed error stops
-    the tables downstream, unless it is not ``blocking``; a failed warning is only reported.
+    Without ``over``, the check covers the table's own rows. It fails when more than ``max_share``
+    (0 to 1) of the rows offend. ``facts`` are further SQL aggregates, by name, that help to
+    understand the outcome. ``reason``, called after a failure, returns one row with one text that
+    names the fault. A failed error stops the tables downstream, unless it is not ``blocking``; a
+    failed warning is only reported.
     """
 
     name: str
     description: str
     severity: Severity
-    over: Callable[[Rows], DataFrame]
     offends: str
+    over: Callable[[Rows], DataFrame] | None = None
     max_share: float = 0.0
     facts: Mapping[str, str] = field(default_factory=dict)
     reason: Callable[[Rows], DataFrame] | None = None
@@ -110,21 +111,15 @@ class Table:
         """The checks derived from key and columns, then the table's own."""
         derived = [_unique(self)]
         if required := [column.name for column in self.columns if not column.nullable]:
-            derived.append(_not_null(self, required))
+            derived.append(_not_null(required))
         if self.schema == "analytics":
             derived.append(_not_empty(self))
         return (*derived, *self.own_checks)
 
 
-def violation(table: str, name: str, description: str, offends: str) -> Check:
-    """An error if a row of ``table`` meets the SQL condition ``offends``."""
-    return Check(
-        name=name,
-        description=description,
-        severity="error",
-        over=lambda rows: rows(table),
-        offends=offends,
-    )
+def violation(name: str, description: str, offends: str) -> Check:
+    """An error if a row of the table meets the SQL condition ``offends``."""
+    return Check(name=name, description=description, severity="error", offends=offends)
 
 
 def _unique(table: Table) -> Check:
@@ -143,9 +138,8 @@ def _unique(table: Table) -> Check:
     )
 
 
-def _not_null(table: Table, columns: Sequence[str]) -> Check:
+def _not_null(columns: Sequence[str]) -> Check:
     return violation(
-        table.full_name,
         "required_values",
         f"Never null: {', '.join(columns)}.",
         " OR ".join(f"`{column}` IS NULL" for column in columns),

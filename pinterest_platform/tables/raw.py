@@ -67,7 +67,6 @@ COLUMNS = (
 
 
 def _raw(name: str, row: str, *own_checks: Check) -> Table:
-    full_name = f"raw.{name}"
     return Table(
         schema="raw",
         name=name,
@@ -76,13 +75,11 @@ def _raw(name: str, row: str, *own_checks: Check) -> Table:
         key=KEY,
         own_checks=(
             violation(
-                full_name,
                 "bytes_kept",
                 "Every row has its record, either as text or as bytes.",
                 "(value IS NULL) = (value_bytes IS NULL)",
             ),
             violation(
-                full_name,
                 "day_of_arrival",
                 "The partition is the UTC date of arrival.",
                 "day <> CAST(arrived_at AS DATE)",

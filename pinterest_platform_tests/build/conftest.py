@@ -11,7 +11,8 @@ from pyspark.sql import SparkSession
 
 from pinterest_platform.build.outcomes import Checked, Materialized, Outcome, Skipped
 from pinterest_platform.build.request import Request
-from pinterest_platform.build.tables import TableRows, build
+from pinterest_platform.build.table_rows import TableRows
+from pinterest_platform.build.tables import build
 from pinterest_platform.kinds import KINDS
 from pinterest_platform.lake.delta import Lake
 from pinterest_platform.places import Places

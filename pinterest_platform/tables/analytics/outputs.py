@@ -77,7 +77,6 @@ def output(
         ordered=True,
         own_checks=(
             violation(
-                f"analytics.{name}",
                 "measure_possible",
                 f"{measure} is not negative.",
                 f"{measure} < 0",

@@ -84,7 +84,6 @@ POSTS = Table(
     transform=posts,
     own_checks=(
         violation(
-            "analytics.posts",
             "age_group_follows_age",
             "The age group is null below 18 years and one of the four otherwise.",
             f"(age_group IS NULL) <> (age IS NULL OR age < 18) OR age_group NOT IN {AGE_GROUPS}",
@@ -93,7 +92,6 @@ POSTS = Table(
             name="complete",
             description="Every post has a geolocation and a user.",
             severity="warn",
-            over=lambda rows: rows("analytics.posts"),
             offends="coordinates IS NULL OR age IS NULL",
             max_share=0.05,
             facts={

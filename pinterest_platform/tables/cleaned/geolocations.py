@@ -83,7 +83,6 @@ GEOLOCATIONS = Table(
     transform=clean_geolocations,
     own_checks=(
         violation(
-            "cleaned.geolocations",
             "coordinates_on_globe",
             "Latitude is within -90 and 90, longitude within -180 and 180.",
             # get(), because coordinates[1] fails on a shorter array, and Sail evaluates it first.

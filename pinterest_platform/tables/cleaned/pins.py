@@ -152,7 +152,6 @@ PINS = Table(
             name="category_known",
             description="A pin has a category.",
             severity="warn",
-            over=lambda rows: rows("cleaned.pins"),
             offends="category IS NULL",
             max_share=0.05,
         ),

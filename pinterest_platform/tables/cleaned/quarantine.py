@@ -90,7 +90,6 @@ QUARANTINE = Table(
     transform=quarantine,
     own_checks=(
         violation(
-            "cleaned.quarantine",
             "kind_known",
             f"The kind is {_NAMES}.",
             f"kind NOT IN ({', '.join(map(repr, KINDS))})",

@@ -70,7 +70,6 @@ USERS = Table(
     transform=clean_users,
     own_checks=(
         violation(
-            "cleaned.users",
             "age_possible",
             "Age is within 0 and 120 years.",
             "NOT age BETWEEN 0 AND 120",
