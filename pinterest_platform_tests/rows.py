@@ -4,6 +4,15 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
+# Columns whose values differ between two runs over the same records.
+VOLATILE = (
+    "ingested_at",
+    "cleaned_at",
+    "pin_cleaned_at",
+    "geolocation_cleaned_at",
+    "user_cleaned_at",
+)
+
 
 def column(frame: DataFrame, name: str) -> list[Any]:
     """The values of one column, in the frame's order."""

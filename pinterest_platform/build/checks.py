@@ -1,6 +1,6 @@
 """Counts a table's rows and runs its checks in one query: on Spark, each query costs a second."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
@@ -17,7 +17,7 @@ from pinterest_platform.tables.contract import Check, Table
 SAMPLE_ROWS = 5
 
 # Parts of the query that no check has the name of.
-_DAY, _TOTAL, _OWN = "rows of a day", "rows of all days", "checks of the table's own rows"
+_OWN, _TOTAL = "the table's own rows", "rows of all days"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,17 +36,20 @@ class Counts:
 
 
 def count(table: Table, checks: Sequence[Check], rows: TableRows) -> Counts:
-    """Count the table's rows, and for each check the rows that offend."""
+    """Count the table's rows, and for each check those that offend."""
     found = reduce(DataFrame.unionAll, _parts(table, checks, rows)).collect()
-    counts = {row["part"]: row["counts"] for row in found}
-    total, *of_own = counts[_OWN]
-    for check in checks:
-        if check.over is None:
-            size = 1 + len(check.facts)
-            counts[check.name] = [total, *of_own[:size]]
-            of_own = of_own[size:]
+    counts: dict[str, list[int]] = {row["part"]: row["counts"] for row in found}
+    # Of each day with rows, or of an unpartitioned table: rows, keys, and what the checks count.
+    own = [row for row in found if row["part"] == _OWN]
+    nothing = [0] * (2 + sum(1 + len(check.facts) for check in _of_own(checks)))
+    of_all = [nothing, *(row["counts"] for row in own)]
+    total, keys, *of_checks = map(sum, zip(*of_all, strict=True))
+    for check in _of_own(checks):
+        size = 1 + len(check.facts)
+        counts[check.name] = [keys if check.per_key else total, *of_checks[:size]]
+        of_checks = of_checks[size:]
     return Counts(
-        rows={row["day"]: row["counts"][0] for row in found if row["part"] == _DAY},
+        rows={row["day"]: row["counts"][0] for row in own if row["day"] is not None},
         total_rows=counts.get(_TOTAL, [total])[0],
         checks={check.name: counts[check.name] for check in checks},
     )
@@ -55,18 +58,19 @@ def count(table: Table, checks: Sequence[Check], rows: TableRows) -> Counts:
 def outcome_of(table: Table, check: Check, counts: Counts, rows: TableRows) -> Checked:
     """The outcome of a counted check, with samples and the reason if it failed."""
     covered, offending, *facts = counts.checks[check.name]
+    too_few = covered < check.least_rows
     samples = []
     reason = ""
     if offending:
         offends = _covered(table, check, rows).where(check.offends)
         # In order, so that every engine shows the same ones.
         samples = preview(offends.orderBy(*offends.columns).limit(SAMPLE_ROWS))
-        if check.reason is not None:
-            reason = "".join(row["reason"] for row in check.reason(rows).collect())
+    if check.reason is not None and (offending or too_few):
+        reason = "".join(row["reason"] for row in check.reason(rows).collect())
     return Checked(
         table=table.full_name,
         check=check.name,
-        passed=offending <= check.max_share * covered,
+        passed=offending <= check.max_share * covered and not too_few,
         severity=check.severity,
         offending=offending,
         rows_checked=covered,
@@ -79,19 +83,48 @@ def outcome_of(table: Table, check: Check, counts: Counts, rows: TableRows) -> C
 
 def _parts(table: Table, checks: Sequence[Check], rows: TableRows) -> Iterator[DataFrame]:
     """Rows of (part, day, counts)."""
-    own = rows(table.full_name)
-    of_own = [check for check in checks if check.over is None]
-    yield _part(_OWN, own, [aggregate for check in of_own for aggregate in _aggregates(check)])
+    yield _own(table, checks, rows)
     if table.daily and rows.days:
-        yield (
-            own.groupBy("day")
-            .agg(F.array(F.count("*")).alias("counts"))
-            .select(F.lit(_DAY).alias("part"), "day", "counts")
-        )
         yield _part(_TOTAL, rows(table.full_name, all_days=True), [])
     for check in checks:
         if check.over is not None:
             yield _part(check.name, check.over(rows), _aggregates(check))
+
+
+def _own(table: Table, checks: Sequence[Check], rows: TableRows) -> DataFrame:
+    """For each day of a daily table, or once: its rows, its keys, and what the checks count.
+
+    Everything comes from one scan, because on Spark, each scan of a Delta table starts a job.
+    """
+    of_rows = [F.count("*"), *_flat(check for check in _of_own(checks) if not check.per_key)]
+    names = [f"count_{at}" for at in range(len(of_rows))]
+    named = [each.alias(name) for each, name in zip(of_rows, names, strict=True)]
+    by_day = ["day"] if table.daily else []
+    keys = (
+        rows(table.full_name)
+        .groupBy(*by_day, F.struct(*table.key).alias("key"))
+        .agg(*named)
+        .withColumnRenamed(names[0], "rows")
+    )
+    total, *sums = (F.coalesce(F.sum(name), F.lit(0)) for name in ("rows", *names[1:]))
+    counts = [total, F.count("*")]
+    for check in _of_own(checks):
+        if check.per_key:
+            counts += _aggregates(check)
+        else:
+            size = 1 + len(check.facts)
+            counts += sums[:size]
+            sums = sums[size:]
+    of_day = F.col("day") if table.daily else F.lit(None).cast("date")
+    return (
+        keys.groupBy(*by_day)
+        .agg(F.array(*counts).alias("counts"))
+        .select(F.lit(_OWN).alias("part"), of_day.alias("day"), "counts")
+    )
+
+
+def _of_own(checks: Sequence[Check]) -> list[Check]:
+    return [check for check in checks if check.over is None]
 
 
 def _part(name: str, covered: DataFrame, aggregates: Sequence[SparkColumn]) -> DataFrame:
@@ -100,10 +133,19 @@ def _part(name: str, covered: DataFrame, aggregates: Sequence[SparkColumn]) -> D
     )
 
 
+def _flat(checks: Iterable[Check]) -> list[SparkColumn]:
+    return [aggregate for check in checks for aggregate in _aggregates(check)]
+
+
 def _aggregates(check: Check) -> list[SparkColumn]:
     sql = (f"count_if({check.offends})", *check.facts.values())
     return [F.expr(aggregate).cast("bigint") for aggregate in sql]
 
 
 def _covered(table: Table, check: Check, rows: TableRows) -> DataFrame:
-    return rows(table.full_name) if check.over is None else check.over(rows)
+    if check.over is not None:
+        return check.over(rows)
+    own = rows(table.full_name)
+    if check.per_key:
+        return own.groupBy(F.struct(*table.key).alias("key")).agg(F.count("*").alias("rows"))
+    return own

@@ -8,13 +8,17 @@ from typing import Any
 from pydantic import TypeAdapter
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
-    """Tables to make and checks (table, name) to run, for some days; no days for analytics."""
+    """Tables to make and checks (table, name) to run, for some days; no days for analytics.
+
+    ``full`` rebuilds cleaned tables and posts. Otherwise, only what is new is added to them.
+    """
 
     tables: tuple[str, ...]
     checks: tuple[tuple[str, str], ...]
     days: tuple[date, ...] = ()
+    full: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The request as JSON values."""

@@ -1,10 +1,7 @@
 """Builds tables: the one function that a local step and a remote entry point both call."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -14,9 +11,9 @@ from pinterest_platform.build.outcomes import Checked, Materialized, Outcome, Pr
 from pinterest_platform.build.previews import preview
 from pinterest_platform.build.request import Request
 from pinterest_platform.build.table_rows import TableRows
-from pinterest_platform.ingest.ingestion import ingest
+from pinterest_platform.build.table_writer import TableWriter, Written
 from pinterest_platform.ingest.kinesis.pending import readings
-from pinterest_platform.lake.delta import Lake, retried
+from pinterest_platform.lake.delta import retried
 from pinterest_platform.lake.unity import lake_of
 from pinterest_platform.places import Places
 from pinterest_platform.tables.catalog import TABLES
@@ -36,69 +33,41 @@ def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Out
     lake = lake_of(spark, places.lake)
     rows = TableRows(lake, request.days, partial(readings, spark, lake, places))
     failed: dict[str, str] = {}
-    for name, table in TABLES.items():
-        checks = [check for check in table.checks if (name, check.name) in request.checks]
-        cause = next((failed[above] for above in table.inputs if above in failed), None)
-        made: _Made | None = None
-        if name in request.tables:
-            if cause is not None:
-                failed[name] = cause
-                yield Skipped(name, cause)
+    with TableWriter(spark, lake, places, rows, full=request.full) as writer:
+        for name, table in TABLES.items():
+            checks = [check for check in table.checks if (name, check.name) in request.checks]
+            cause = next((failed[above] for above in table.inputs if above in failed), None)
+            written: Written | None = None
+            if name in request.tables:
+                if cause is not None:
+                    failed[name] = cause
+                    yield Skipped(name, cause)
+                    continue
+                with lake.explaining(f"{name} cannot be made"):
+                    written = writer.write(table)
+            elif not checks:
                 continue
-            with lake.explaining(f"{name} cannot be made"):
-                made = _make(spark, lake, places, table, rows)
-        elif not checks:
-            continue
-        with lake.explaining(f"{name} cannot be counted and checked"):
-            outcomes = retried(partial(_outcomes, table, checks, rows, made))
-        for outcome in outcomes:
-            yield outcome
-            if isinstance(outcome, Checked) and outcome.stops:
-                failed[name] = f"{name}:{outcome.check}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Made:
-    """A table was written: how long it took, and what ingestion found."""
-
-    seconds: float
-    facts: dict[str, int]
-    watermark: dict[str, Any]
-
-
-def _make(spark: SparkSession, lake: Lake, places: Places, table: Table, rows: TableRows) -> _Made:
-    started = time.monotonic()
-    facts: dict[str, int] = {}
-    watermark: dict[str, Any] = {}
-    if table.schema == "raw":
-        facts, watermark = ingest(spark, lake, places, table, rows.days)
-    elif table.daily:
-        lake.replace_days(table, _transformed(table, places, rows), rows.days)
-    else:
-        lake.replace(table, _transformed(table, places, rows))
-    return _Made(seconds=time.monotonic() - started, facts=facts, watermark=watermark)
-
-
-def _transformed(table: Table, places: Places, rows: TableRows) -> Callable[[], DataFrame]:
-    parameters = {name: places.parameters[name] for name in table.parameters}
-    transform = table.transform
-    assert transform is not None, table.full_name  # noqa: S101 - only raw tables have none
-    return lambda: transform(*(rows(name) for name in table.inputs), **parameters)
+            with lake.explaining(f"{name} cannot be counted and checked"):
+                outcomes = retried(partial(_outcomes, table, checks, rows, written))
+            for outcome in outcomes:
+                yield outcome
+                if isinstance(outcome, Checked) and outcome.stops:
+                    failed[name] = f"{name}:{outcome.check}"
 
 
 def _outcomes(
-    table: Table, checks: Sequence[Check], rows: TableRows, made: _Made | None
+    table: Table, checks: Sequence[Check], rows: TableRows, written: Written | None
 ) -> list[Outcome]:
     """The outcome of a table that was made, if it was, and those of its checks."""
     counts = count(table, checks, rows)
     outcomes: list[Outcome] = []
-    if made is not None:
-        outcomes.append(_materialized(table, counts, rows, made))
+    if written is not None:
+        outcomes.append(_materialized(table, counts, rows, written))
     outcomes.extend(outcome_of(table, check, counts, rows) for check in checks)
     return outcomes
 
 
-def _materialized(table: Table, counts: Counts, rows: TableRows, made: _Made) -> Materialized:
+def _materialized(table: Table, counts: Counts, rows: TableRows, written: Written) -> Materialized:
     found = rows(table.full_name)
     is_empty = not (sum(counts.rows.values()) if table.daily else counts.total_rows)
     return Materialized(
@@ -106,10 +75,10 @@ def _materialized(table: Table, counts: Counts, rows: TableRows, made: _Made) ->
         rows={day: counts.rows.get(day, 0) for day in rows.days} if table.daily else {},
         total_rows=counts.total_rows,
         preview=[] if is_empty else preview(found.orderBy(*table.key).limit(PREVIEW_ROWS)),
-        seconds=made.seconds,
+        seconds=written.seconds,
         breakdown=[] if is_empty else _breakdown(table, found),
-        facts=made.facts,
-        watermark=made.watermark,
+        facts=written.facts,
+        watermark=written.watermark,
     )
 
 

@@ -24,10 +24,15 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--from", "first", type=DAY, help="First day to materialise.")
 @click.option("--to", "last", type=DAY, help="Last day to materialise.")
 @click.option("--select", "selection", help="Assets to materialise: raw/pin, 'group:cleaned', ...")
+@click.option("--full", is_flag=True, help="Rebuild cleaned tables and posts.")
 def command(
-    day: datetime | None, first: datetime | None, last: datetime | None, selection: str | None
+    day: datetime | None,
+    first: datetime | None,
+    last: datetime | None,
+    selection: str | None,
+    full: bool,
 ) -> None:
-    """Materialise assets; without days, every day with new data."""
+    """Materialise assets; without days, every day with new data or, with --full, with any."""
     settings = load()
     days = _requested_days(settings, day, first, last)
     assets = runs.selected(selection)
@@ -35,7 +40,7 @@ def command(
     with instance_of(settings) as instance:
         if any(map(runs.is_daily, assets)):
             if days is None:
-                found = stale(settings, instance)
+                found = stale(settings, instance, full=full)
                 days = found.days
                 if not days and not (selection is None and found.analytics):
                     console.print("Nothing new has arrived, and every table is up to date.")
@@ -44,7 +49,7 @@ def command(
                     return
         else:
             days = []
-        if not materialise(instance, assets, days, console):
+        if not materialise(instance, assets, days, console, full=full):
             raise SystemExit(1)
 
 
@@ -53,6 +58,8 @@ def materialise(
     assets: set[dg.AssetKey],
     days: Sequence[date],
     console: Console,
+    *,
+    full: bool = False,
 ) -> bool:
     """Run each range of consecutive days; the last run includes the assets without days.
 
@@ -65,7 +72,7 @@ def materialise(
     for keys, piece in works:
         span = f"{piece[0]} to {piece[-1]}" if len(piece) > 1 else "".join(map(str, piece))
         started = datetime.now(UTC)
-        result = runs.run(instance, keys, piece, lambda event: _print(event, console))
+        result = runs.run(instance, keys, piece, lambda event: _print(event, console), full=full)
         took = (datetime.now(UTC) - started).total_seconds()
         verdict = "[green]succeeded[/]" if result.success else "[red]failed[/]"
         console.print(f"Run {result.run_id[:8]} {span} {verdict} in {took:.1f} s")

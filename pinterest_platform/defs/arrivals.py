@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from pinterest_platform.defs.jobs import JOB
+from pinterest_platform.defs.jobs import INCREMENTAL_TAGS, JOB
 from pinterest_platform.defs.partitions import days_of, tags_of
 from pinterest_platform.defs.staleness import ingested_watermarks, unfinished_run
 from pinterest_platform.ingest import polling
@@ -89,7 +89,9 @@ def _result(
         )
     digest = hashlib.sha256(found.cursor.encode()).hexdigest()[:16]
     return dg.SensorResult(
-        run_requests=[dg.RunRequest(f"{_span(days)} {digest}", tags=tags_of(days))],
+        run_requests=[
+            dg.RunRequest(f"{_span(days)} {digest}", tags=tags_of(days) | INCREMENTAL_TAGS)
+        ],
         cursor=found.cursor,
         asset_events=observed,
     )

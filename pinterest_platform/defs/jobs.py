@@ -9,6 +9,10 @@ JOB = "arrivals_to_analytics"
 # Tag of runs started in a terminal: the process that executes them, as "<host>:<pid>".
 PROCESS_TAG = "pinterest/process"
 
+# Tag of runs that add only what is new, see ``Request.full``. Runs without it, such as those that
+# people start in the UI, backfills and the daily schedule, rebuild their days.
+INCREMENTAL_TAGS = {"pinterest/incremental": "true"}
+
 arrivals_to_analytics = dg.define_asset_job(
     JOB,
     selection=dg.AssetSelection.groups("raw", "cleaned", "analytics"),

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import dagster as dg
 from filelock import FileLock, Timeout
+from pydantic import Field
 
 from pinterest_platform.build.outcomes import Checked, Materialized, Outcome, Skipped, summary
 from pinterest_platform.build.request import Request
-from pinterest_platform.defs.jobs import PROCESS_TAG
+from pinterest_platform.defs.jobs import INCREMENTAL_TAGS, PROCESS_TAG
 from pinterest_platform.defs.partitions import DAILY
 from pinterest_platform.defs.resources import EngineResource
 from pinterest_platform.errors import OutageError, PlatformError, RemoteError
@@ -37,6 +38,16 @@ LOCK_POLL_SECONDS = 0.5
 WATERMARK = "watermark"
 
 Event = dg.MaterializeResult[None] | dg.AssetCheckResult
+
+
+class BuildConfig(dg.Config):
+    """The run configuration of every step."""
+
+    full_refresh: bool | None = Field(
+        default=None,
+        description="Whether to rebuild cleaned tables and posts, instead of adding what is new. "
+        "By default, runs of sensors and of `pinterest run` add, and other runs rebuild.",
+    )
 
 
 def asset_key(table: str) -> dg.AssetKey:
@@ -82,8 +93,13 @@ def layer(
         can_subset=True,
         pool=name,
     )
-    def step(context: dg.AssetExecutionContext, engine: EngineResource) -> Iterator[Event]:
-        yield from materialise(context, engine)
+    def step(
+        context: dg.AssetExecutionContext, config: BuildConfig, engine: EngineResource
+    ) -> Iterator[Event]:
+        full = config.full_refresh
+        if full is None:
+            full = not INCREMENTAL_TAGS.items() <= context.run.tags.items()
+        yield from materialise(context, engine, full=full)
 
     return step
 
@@ -123,7 +139,9 @@ def check_specs(tables: Iterable[Table]) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def materialise(context: dg.AssetExecutionContext, engine: EngineResource) -> Iterator[Event]:
+def materialise(
+    context: dg.AssetExecutionContext, engine: EngineResource, *, full: bool
+) -> Iterator[Event]:
     """Make what is selected of a layer and say what happened.
 
     Raises:
@@ -139,7 +157,7 @@ def materialise(context: dg.AssetExecutionContext, engine: EngineResource) -> It
     # Checks can be run without a partition, too: then for all days.
     dated = daily and (context.has_partition_key or context.has_partition_key_range)
     days = tuple(map(date.fromisoformat, context.partition_keys)) if dated else ()
-    request = Request(tables, checks, days)
+    request = Request(tables=tables, checks=checks, days=days, full=full)
     failures: list[str] = []
     try:
         for outcome in _alone(context, engine.build(context, request)):

@@ -16,10 +16,11 @@ from pinterest_platform.defs.layers import WATERMARK, asset_key
 from pinterest_platform.defs.partitions import days_of
 from pinterest_platform.engines.engine import engine_of
 from pinterest_platform.ingest.ingestion import days_arrived
+from pinterest_platform.kinds import KINDS
 from pinterest_platform.lake.delta import Lake
 from pinterest_platform.settings import Settings
 from pinterest_platform.tables.catalog import TABLES, in_schema
-from pinterest_platform.tables.cleaned.backlog import days_behind
+from pinterest_platform.tables.cleaned.balance import days_behind, days_with_rows
 from pinterest_platform.tables.contract import Table
 
 _ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
@@ -33,13 +34,13 @@ class Stale:
     analytics: bool
 
 
-def stale(settings: Settings, instance: dg.DagsterInstance) -> Stale:
+def stale(settings: Settings, instance: dg.DagsterInstance, *, full: bool = False) -> Stale:
     """The days and tables that a run without days has to materialise.
 
     A day is stale if the raw tables lack some of its arrivals, if the cleaned tables lack some of
     its raw rows, or if a run of it failed and no later run materialised the same assets. The
     analytics are stale if a cleaned table is newer than one of them, or if one has lost rows or
-    files since its last materialisation.
+    files since its last materialisation. With ``full``, every day with raw rows is stale.
 
     Raises:
         PlatformError: a place cannot be read.
@@ -51,7 +52,8 @@ def stale(settings: Settings, instance: dg.DagsterInstance) -> Stale:
             arrived = {
                 day for table in in_schema("raw") for day in days_arrived(lake, places, table)
             }
-            behind = {row["day"] for row in days_behind(TableRows(lake, ())).collect()}
+            found = days_with_rows if full else days_behind
+            behind = {row["day"] for row in found(TableRows(lake), KINDS.values()).collect()}
         analytics = analytics_are_stale(instance) or any(
             _has_lost_rows(lake, instance, table) for table in in_schema("analytics")
         )

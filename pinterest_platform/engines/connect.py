@@ -90,15 +90,8 @@ def _prepared(places: Places, remote: str) -> Places:
     return places
 
 
-def _is_sail(spark: SparkSession) -> bool:
-    """Whether the server is Sail, whose version() is not Spark's, unlike the version in its API."""
-    ((version,),) = spark.sql("SELECT version()").collect()
-    return not str(version).startswith(spark.version)
-
-
 ENGINE = EngineType(
     name="connect",
     open=lambda _, remote: connect_session(remote),
     prepare=_prepared,
-    needs_spool=_is_sail,
 )

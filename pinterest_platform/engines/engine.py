@@ -76,13 +76,12 @@ class Engine:
 
 @contextmanager
 def opened(engine: EngineType, places: Places, remote: str = "") -> Iterator[SparkSession]:
-    """A session of an engine, with a spool if the engine needs one; it ends with the block."""
+    """A session of an engine with a spool; both end with the block."""
     assert engine.open is not None, engine.name  # noqa: S101 - Engine refuses the others
     if engine.needs_java:
         require_java(engine.name)
     with engine.open(places, remote) as spark, ExitStack() as stack:
-        if engine.needs_spool(spark):
-            near = not remote or is_on_this_machine(remote)
-            spool = temporary_folder() if near else nullcontext(f"{places.lake}/_spool")
-            spark.conf.set(SPOOL, stack.enter_context(spool))
+        near = not remote or is_on_this_machine(remote)
+        spool = temporary_folder() if near else nullcontext(f"{places.lake}/_spool")
+        spark.conf.set(SPOOL, stack.enter_context(spool))
         yield spark

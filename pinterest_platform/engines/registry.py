@@ -29,8 +29,6 @@ class EngineType:
         lake: the location of the lake in the settings, in the engine's form.
         local_landing: whether the engine reads landing objects in a folder of this machine.
         needs_java: whether a Java runtime must be installed.
-        needs_spool: whether an open session reads the source of a MERGE more than once, so that
-            new rows must be spooled first.
     """
 
     name: str
@@ -39,7 +37,6 @@ class EngineType:
     lake: Callable[[Settings], str] = lambda settings: settings.lake
     local_landing: bool = True
     needs_java: bool = False
-    needs_spool: Callable[[SparkSession], bool] = lambda _: False
 
 
 def engine_type(name: str) -> EngineType:

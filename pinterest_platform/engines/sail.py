@@ -62,6 +62,4 @@ def closing(spark: SparkSession) -> Iterator[None]:
 ENGINE = EngineType(
     name="sail",
     open=lambda *_: sail_session(),
-    # Sail 0.7.2 reads the source of a MERGE twice.
-    needs_spool=lambda _: True,
 )

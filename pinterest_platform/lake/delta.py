@@ -28,7 +28,7 @@ from pinterest_platform.errors import (
 from pinterest_platform.folders import is_folder, is_plain, plain_path
 from pinterest_platform.lake.faults import damaged_log, storage_fault
 from pinterest_platform.lake.misplaced import reject_misplaced
-from pinterest_platform.lake.spool import spool_folder
+from pinterest_platform.lake.spool import has_spool, spooled
 from pinterest_platform.object_store import open_store
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Table
@@ -69,6 +69,7 @@ class Lake:
             reject_misplaced(root)
             self._place = plain_path(root)
         self._made: set[str] = set()
+        self._outdated: set[str] = set()
 
     def location(self, table: Table) -> str:
         """The table's path or URL."""
@@ -101,6 +102,52 @@ class Lake:
             if to_add is not None:
                 retried(partial(merge, to_add))
 
+    def upsert(
+        self,
+        table: Table,
+        rows: Callable[[], DataFrame],
+        *,
+        days: Collection[date] = (),
+        newer: str | None = None,
+    ) -> None:
+        """Insert rows with new keys, and replace the others.
+
+        Args:
+            table: with a key that names one row.
+            rows: one for each key.
+            days: of the rows, if the table is daily.
+            newer: a column; only rows with a lower value in it are replaced.
+        """
+        self._make(table)
+        same = " AND ".join(
+            [
+                *(f"held.`{column}` = new.`{column}`" for column in table.key),
+                *([f"held.day IN ({_listed(days)})"] if days else []),
+            ]
+        )
+        condition = f" AND new.`{newer}` > held.`{newer}`" if newer else ""
+
+        def merge(new_rows: Callable[[], DataFrame]) -> None:
+            held = self._load(table)
+            held = (of_days(held, days) if days else held).select(*table.key)
+            # Sail rewrites the files of any key that could match, even if none does.
+            superseding = new_rows().join(held, list(table.key), "left_semi").limit(1).collect()
+            update = f"WHEN MATCHED{condition} THEN UPDATE SET * "
+            with self._view(new_rows()) as view:
+                self._spark.sql(
+                    f"MERGE INTO {self._sql_name(table)} AS held USING {view} AS new ON {same} "
+                    f"{update if superseding else ''}WHEN NOT MATCHED THEN INSERT *"
+                ).collect()
+
+        with self._read_once(table, rows) as to_merge:
+            if to_merge is not None:
+                retried(partial(merge, to_merge))
+
+    def is_outdated(self, table: Table) -> bool:
+        """Whether the table was made under a contract with other columns."""
+        self._make(table)
+        return table.full_name in self._outdated
+
     def replace_days(
         self, table: Table, rows: Callable[[], DataFrame], days: Collection[date]
     ) -> None:
@@ -128,9 +175,9 @@ class Lake:
                 table,
             )
 
-        self._make(table)
-        outdated = tuple(self._load(table).columns) != table.column_names
+        outdated = self.is_outdated(table)
         retried(replace)
+        self._outdated.discard(table.full_name)
 
     def exists(self, table: Table) -> bool:
         """Whether the table was ever written.
@@ -272,33 +319,56 @@ class Lake:
         Sail reads the source of a merge twice, and a merge that loses to another writer starts
         again: too many reads for a shard that allows five per second.
         """
-        with spool_folder(self._spark) as folder:
-            if folder is None:
-                yield lambda: _typed(table, rows())
-                return
-            _typed(table, rows()).write.mode("overwrite").parquet(folder)
-            spooled = self._spark.read.schema(table.ddl).parquet(folder)
-            yield (lambda: spooled) if spooled.limit(1).collect() else None
+        if not has_spool(self._spark):
+            yield lambda: _typed(table, rows())
+            return
+        with spooled(self._spark, _typed(table, rows())) as read:
+            yield (lambda: read) if read.limit(1).collect() else None
 
     def _make(self, table: Table) -> None:
         """Create the table, empty, unless it exists."""
         if table.full_name in self._made:
             return
 
-        def make() -> None:
+        def create() -> None:
             writer = self._spark.createDataFrame([], table.ddl).write.format("delta")
             if table.daily:
                 writer = writer.partitionBy("day")
             self._save(writer.mode("ignore"), table)
 
-        try:
-            self._make_schema(table)
-            retried(make)
-        except (PySparkException, Py4JJavaError) as error:
-            if self._has_commits(table):
-                raise damaged_log(self.shown(first_line(error)), self._root, table) from error
-            raise self._out_of_reach("written", error) from error
+        held = self._columns(table)
+        if not held:
+            try:
+                self._make_schema(table)
+                retried(create)
+            except (PySparkException, Py4JJavaError) as error:
+                if self._has_commits(table):
+                    raise damaged_log(self.shown(first_line(error)), self._root, table) from error
+                raise self._out_of_reach("written", error) from error
+            # Another writer may have created it.
+            held = self._columns(table)
+        if tuple(held) != table.column_names:
+            self._outdated.add(table.full_name)
+            # Outputs are replaced as a whole; in other tables, the columns are null until then.
+            if not table.ordered and not set(table.column_names) <= set(held):
+                retried(partial(self._add_columns, table))
         self._made.add(table.full_name)
+
+    def _columns(self, table: Table) -> list[str]:
+        """The columns of the table as it is; none if it does not exist."""
+        try:
+            return self._load(table).columns
+        except (PySparkException, Py4JJavaError):
+            return []
+
+    def _add_columns(self, table: Table) -> None:
+        self._save(
+            self._spark.createDataFrame([], table.ddl)
+            .write.format("delta")
+            .mode("append")
+            .option("mergeSchema", "true"),
+            table,
+        )
 
 
 def retried(action: Callable[[], T]) -> T:

@@ -1,4 +1,4 @@
-"""Temporary storage for rows that an engine would otherwise read from their source repeatedly."""
+"""Temporary storage for rows that are used more than once."""
 
 import uuid
 from collections.abc import Iterator
@@ -7,19 +7,38 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import obstore
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from pinterest_platform.folders import is_abandoned, owner, temporary_folder
 from pinterest_platform.object_store import Store, open_store
 
 # Name of the session setting that holds the spool's location: a folder or s3:// URL that both the
-# engine and this process can access. It is unset for engines that read a merge's source once.
+# engine and this process can access. On Databricks, nothing sets it.
 SPOOL = "pinterest.spool"
 
 
+def has_spool(spark: SparkSession) -> bool:
+    """Whether the session has a spool."""
+    return bool(spark.conf.get(SPOOL, ""))
+
+
 @contextmanager
-def spool_folder(spark: SparkSession) -> Iterator[str | None]:
-    """A new folder, deleted after the block; None if the engine needs no spool."""
+def spooled(spark: SparkSession, rows: DataFrame) -> Iterator[DataFrame]:
+    """The rows, evaluated once and stored until the block ends.
+
+    Without a spool, the engine evaluates them each time that they are read.
+    """
+    with _folder(spark) as folder:
+        if folder is None:
+            yield rows
+            return
+        rows.write.mode("overwrite").parquet(folder)
+        yield spark.read.schema(rows.schema).parquet(folder)
+
+
+@contextmanager
+def _folder(spark: SparkSession) -> Iterator[str | None]:
+    """A new folder, deleted after the block; None without a spool."""
     place = spark.conf.get(SPOOL, "")
     if not place:
         yield None

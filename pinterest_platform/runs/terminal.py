@@ -14,7 +14,7 @@ from dagster import DagsterEventType, DagsterInstance
 from dagster_shared.error import SerializableErrorInfo
 
 from pinterest_platform.definitions import defs
-from pinterest_platform.defs.jobs import JOB, PROCESS_TAG
+from pinterest_platform.defs.jobs import INCREMENTAL_TAGS, JOB, PROCESS_TAG
 from pinterest_platform.defs.layers import table_name
 from pinterest_platform.defs.partitions import tags_of
 from pinterest_platform.errors import PlatformError
@@ -50,12 +50,17 @@ def run(
     assets: Iterable[dg.AssetKey],
     days: Sequence[date],
     on_event: Callable[[dg.DagsterEvent], None],
+    *,
+    full: bool = False,
 ) -> RunResult:
     """Materialise assets, daily ones for a range of consecutive ``days``.
 
-    ``on_event`` is called with each event of the run as it happens.
+    ``full`` rebuilds cleaned tables and posts. ``on_event`` is called with each event of the run
+    as it happens.
     """
     tags = {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"} | tags_of(days)
+    if not full:
+        tags |= INCREMENTAL_TAGS
     run_id = str(uuid.uuid4())
     failures: list[str] = []
 

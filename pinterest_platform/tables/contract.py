@@ -43,21 +43,24 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A data check: no row returned by ``over`` may meet the SQL condition ``offends``.
+    """A data check: no row may meet the SQL condition ``offends``.
 
-    Without ``over``, the check covers the table's own rows. It fails when more than ``max_share``
-    (0 to 1) of the rows offend. ``facts`` are further SQL aggregates, by name, that help to
-    understand the outcome. ``reason``, called after a failure, returns one row with one text that
-    names the fault. A failed error stops the tables downstream, unless it is not ``blocking``; a
-    failed warning is only reported.
+    The rows are the table's own or those of ``over``; with ``per_key``, there is one for each key
+    of the table, with the number of its ``rows``. The check fails when more than ``max_share`` (0
+    to 1) of the rows offend, or if there are fewer than ``least_rows``. ``facts`` are further
+    counts, by name, as SQL aggregates over the rows. ``reason``, called after a failure, returns
+    one row with one text that names the fault. A failed error stops the tables downstream, unless
+    it is not ``blocking``; a failed warning is only reported.
     """
 
     name: str
     description: str
     severity: Severity
-    offends: str
+    offends: str = "false"
+    per_key: bool = False
     over: Callable[[Rows], DataFrame] | None = None
     max_share: float = 0.0
+    least_rows: int = 0
     facts: Mapping[str, str] = field(default_factory=dict)
     reason: Callable[[Rows], DataFrame] | None = None
     blocking: bool = True
@@ -68,7 +71,9 @@ class Table:
     """A table of the lake, ``<schema>.<name>``, and how it is made.
 
     ``transform`` takes one DataFrame per table in ``inputs``, in that order, and the settings named
-    in ``parameters`` as keywords. Raw tables have no transform: they are ingested.
+    in ``parameters`` as keywords. Raw tables have no transform: they are ingested. ``outdated``
+    takes the table's own rows and then its inputs, and returns the keys of the rows to make again,
+    with ``gone`` for those that have none any more.
     """
 
     schema: Literal["raw", "cleaned", "analytics"]
@@ -79,6 +84,7 @@ class Table:
     inputs: tuple[str, ...] = ()
     transform: Callable[..., DataFrame] | None = None
     parameters: tuple[str, ...] = ()
+    outdated: Callable[..., DataFrame] | None = None
     own_checks: tuple[Check, ...] = ()
     breakdown: tuple[str, ...] = ()  # columns for row counts by value
     ordered: bool = False  # whether rows are stored sorted by the columns
@@ -123,17 +129,11 @@ def violation(name: str, description: str, offends: str) -> Check:
 
 
 def _unique(table: Table) -> Check:
-    # Group by one struct: Sail fails to group by a single column with only one distinct value.
-    key = list(table.key)
     return Check(
         name="unique_key",
-        description=f"{', '.join(key)} names one row.",
+        description=f"{', '.join(table.key)} names one row.",
         severity="error",
-        over=lambda rows: (
-            rows(table.full_name)
-            .groupBy(F.struct(*key).alias("key"))
-            .agg(F.count("*").alias("rows"))
-        ),
+        per_key=True,
         offends="rows > 1",
     )
 
@@ -152,8 +152,7 @@ def _not_empty(table: Table) -> Check:
         name="not_empty",
         description="There is at least one row.",
         severity="warn",
-        over=lambda rows: rows(table.full_name).agg(F.count("*").alias("rows")),
-        offends="rows = 0",
+        least_rows=1,
         reason=lambda rows: _why_empty(table, rows),
     )
 
@@ -168,7 +167,7 @@ def _why_empty(table: Table, rows: Rows) -> DataFrame:
                 origin.removeprefix(f"{name}.") for origin in origins if origin.startswith(name)
             )
         )
-        counted = rows(name).agg(
+        counted = rows(name, all_days=True).agg(
             F.count("*").alias("rows"), *(F.count(column).alias(column) for column in columns)
         )
         nulls = F.concat_ws(

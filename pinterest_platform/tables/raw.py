@@ -65,6 +65,8 @@ COLUMNS = (
     ),
 )
 
+COLUMN_NAMES = tuple(column.name for column in COLUMNS)
+
 
 def _raw(name: str, row: str, *own_checks: Check) -> Table:
     return Table(
@@ -132,24 +134,18 @@ STREAM = {
 }
 
 
-def recency() -> SparkColumn:
-    """The sort key of a post's records: arrival, then natural key; newer records sort higher."""
-    return F.struct(*_recency())
+def recency(*further: str) -> SparkColumn:
+    """The sort key of a post's records: arrival, then natural key; newer records sort higher.
 
-
-def newest_first() -> list[SparkColumn]:
-    """The same order for a window, where Sail does not accept a struct."""
-    return [part.desc() for part in _recency()]
-
-
-def _recency() -> list[SparkColumn]:
+    A struct that has the fields of ``KEY``, too, and ends with the columns ``further``.
+    """
     # Numbers are digit strings, so the longer one is larger. A record that arrived in an aggregated
     # record or an array adds its position after the number; one that arrived in both adds two.
     number = F.col("offset_or_sequence_number")
     packed = number.contains(":")
     first = F.when(packed, F.substring_index(number, ":", 1)).otherwise(number)
     places = F.when(packed, F.split(number, ":"))
-    return [
+    return F.struct(
         F.col("arrived_at"),
         F.col("topic_or_stream"),
         F.length("partition_or_shard"),
@@ -157,4 +153,6 @@ def _recency() -> list[SparkColumn]:
         F.length(first),
         first,
         *(F.coalesce(F.get(places, F.lit(at)).cast("int"), F.lit(-1)) for at in (1, 2)),
-    ]
+        number,
+        *further,
+    )

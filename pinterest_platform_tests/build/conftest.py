@@ -17,8 +17,9 @@ from pinterest_platform.kinds import KINDS
 from pinterest_platform.lake.delta import Lake
 from pinterest_platform.places import Places
 from pinterest_platform.tables.catalog import TABLES, in_schema
-from pinterest_platform.tables.cleaned.backlog import days_behind
+from pinterest_platform.tables.cleaned.balance import days_behind
 from pinterest_platform_tests.kinesis import TurnedKinesis, turned_kinesis
+from pinterest_platform_tests.rows import VOLATILE
 
 
 class Platform:
@@ -37,17 +38,21 @@ class Platform:
         )
         self.spark = spark
 
-    def build(self, tables: Iterable[str], days: Iterable[date] = ()) -> list[Outcome]:
+    def build(
+        self, tables: Iterable[str], days: Iterable[date] = (), *, full: bool = False
+    ) -> list[Outcome]:
         names = tuple(tables)
         checks = tuple((name, check.name) for name in names for check in TABLES[name].checks)
-        return list(build(self.spark, self.places, Request(names, checks, tuple(days))))
+        request = Request(tables=names, checks=checks, days=tuple(days), full=full)
+        return list(build(self.spark, self.places, request))
 
     def check(self, table: str, check: str, *days: date) -> list[Outcome]:
         """Run one check without building a table."""
-        return list(build(self.spark, self.places, Request((), ((table, check),), days)))
+        request = Request(tables=(), checks=((table, check),), days=days)
+        return list(build(self.spark, self.places, request))
 
-    def layer(self, schema: str, *days: date) -> list[Outcome]:
-        return self.build([table.full_name for table in in_schema(schema)], days)
+    def layer(self, schema: str, *days: date, full: bool = False) -> list[Outcome]:
+        return self.build([table.full_name for table in in_schema(schema)], days, full=full)
 
     def all(self, *days: date) -> list[Outcome]:
         return [
@@ -59,21 +64,28 @@ class Platform:
     def days_behind(self) -> list[date]:
         """The days whose cleaned tables lack raw rows."""
         lake = Lake(self.spark, self.places.lake)
-        return sorted(row["day"] for row in days_behind(TableRows(lake, ())).collect())
+        return sorted(
+            {row["day"] for row in days_behind(TableRows(lake), KINDS.values()).collect()}
+        )
 
     def rows(self, table: str, *without: str) -> list[tuple[Any, ...]]:
         frame = Lake(self.spark, self.places.lake).read(TABLES[table]).drop(*without)
         return sorted((tuple(row) for row in frame.collect()), key=repr)
 
-    def make(self, *days: date) -> None:
+    def make(self, *days: date, full: bool = False) -> None:
         """All tables, without their checks."""
         for schema, of_days in (("raw", days), ("cleaned", days), ("analytics", ())):
             names = tuple(table.full_name for table in in_schema(schema))
-            list(build(self.spark, self.places, Request(names, (), of_days)))
+            self.make_only(names, of_days, full=full)
+
+    def make_only(self, tables: Iterable[str], days: Iterable[date], *, full: bool = False) -> None:
+        """Some tables, without their checks."""
+        request = Request(tables=tuple(tables), checks=(), days=tuple(days), full=full)
+        list(build(self.spark, self.places, request))
 
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
-        """All rows of all tables, without the time of ingestion."""
-        return {name: self.rows(name, "ingested_at") for name in TABLES}
+        """All rows of all tables, without the times at which they were made."""
+        return {name: self.rows(name, *VOLATILE) for name in TABLES}
 
 
 def failed(outcomes: Iterable[Outcome]) -> list[str]:

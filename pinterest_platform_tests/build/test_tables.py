@@ -47,11 +47,12 @@ def test_every_record_is_a_raw_row_once(platform: Platform) -> None:
     assert len(platform.rows("raw.pin")) == 240
 
 
-def test_rebuilding_a_day_gives_the_same_rows(platform: Platform) -> None:
+@pytest.mark.parametrize("full", [True, False])
+def test_making_a_day_again_gives_the_same_rows(platform: Platform, full: bool) -> None:
     three_days(platform.landing)
     platform.make(DAY)
     first = platform.everything()
-    platform.make(DAY)
+    platform.make(DAY, full=full)
     assert platform.everything() == first
 
 
@@ -142,8 +143,8 @@ def test_a_lost_row_fails_the_reconciliation(platform: Platform) -> None:
     lake.replace_days(pins, lambda: lake.read(pins).where("ind <> 3"), [DAY])
     outcomes = platform.check("cleaned.pins", "reconciles_with_raw", DAY)
     assert failed(outcomes) == ["cleaned.pins:reconciles_with_raw"]
-    (lost,) = checked(outcomes, "cleaned.pins", "reconciles_with_raw").samples
-    assert lost["offset_or_sequence_number"] == "3"
+    (day,) = checked(outcomes, "cleaned.pins", "reconciles_with_raw").samples
+    assert (day["day"], day["raw_rows"], day["cleaned_rows"]) == (DAY.isoformat(), "5", "4")
 
 
 def test_a_row_without_a_record_fails_the_reconciliation(platform: Platform) -> None:
@@ -181,7 +182,8 @@ def test_dirty_data_warns_and_stops_nothing(platform: Platform) -> None:
     outcomes = platform.all(DAY)
     warning = checked(outcomes, "cleaned.pins", "follower_count_readable")
     assert (warning.passed, warning.severity, warning.offending) == (False, "warn", 1)
-    assert warning.samples == [{"ind": "9", "stated": "many", "read": ""}]
+    (sample,) = warning.samples
+    assert (sample["ind"], sample["unreadable_follower_count"]) == ("9", "many")
     assert failed(outcomes) == []
 
 

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from pinterest_platform.defs.arrivals import INTERVAL_SECONDS
+from pinterest_platform.defs.jobs import INCREMENTAL_TAGS
 
 analytics_up_to_date = dg.AutomationConditionSensorDefinition(
     "analytics_up_to_date",
@@ -10,6 +11,7 @@ analytics_up_to_date = dg.AutomationConditionSensorDefinition(
     description="Materialises posts and the outputs when cleaned tables are newer.",
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    run_tags=INCREMENTAL_TAGS,
     # Only user code can evaluate a custom condition.
     use_user_code_server=True,
 )

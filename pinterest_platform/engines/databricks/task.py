@@ -46,6 +46,7 @@ PARSER = argparse.ArgumentParser(
 )
 PARSER.add_argument("--from", dest="first", type=date.fromisoformat)
 PARSER.add_argument("--to", dest="last", type=date.fromisoformat)
+PARSER.add_argument("--full", action="store_true", help="rebuild the days")
 PARSER.add_argument("settings", nargs="*", metavar="VARIABLE=VALUE", type=_setting)
 
 
@@ -90,7 +91,9 @@ def _by_itself(arguments: list[str]) -> None:
     checks = tuple((name, check.name) for name, table in TABLES.items() for check in table.checks)
     failed = False
     for outcome in _built(
-        Request(tuple(TABLES), checks, days), places_of(settings), access_of(settings)
+        Request(tables=tuple(TABLES), checks=checks, days=days, full=options.full),
+        places_of(settings),
+        access_of(settings),
     ):
         print(summary(outcome), flush=True)
         failed |= isinstance(outcome, Checked) and outcome.is_error

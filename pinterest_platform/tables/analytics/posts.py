@@ -3,6 +3,7 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from pinterest_platform.tables import raw
 from pinterest_platform.tables.cleaned.geolocations import GEOLOCATIONS
 from pinterest_platform.tables.cleaned.pins import PINS
 from pinterest_platform.tables.cleaned.users import USERS
@@ -16,13 +17,21 @@ _GEOLOCATION = ("country", "coordinates", "timestamp")
 _USER = ("user_name", "age", "date_joined")
 
 
+# When the rows were cleaned that a post is made from. A later time shows that it is outdated.
+_CLEANED_AT = {
+    "pin_cleaned_at": PINS,
+    "geolocation_cleaned_at": GEOLOCATIONS,
+    "user_cleaned_at": USERS,
+}
+
+
 def posts(pins: DataFrame, geolocations: DataFrame, users: DataFrame) -> DataFrame:
     """All days of the three cleaned tables -> one row per ``ind`` that has a pin."""
     return (
-        newest(pins, ["ind"])
-        .select(*_PIN, "channel", "arrived_at")
-        .join(newest(geolocations, ["ind"]).select("ind", *_GEOLOCATION), "ind", "left")
-        .join(newest(users, ["ind"]).select("ind", *_USER), "ind", "left")
+        newest(pins, "ind")
+        .select(*_PIN, "channel", "arrived_at", F.col("cleaned_at").alias("pin_cleaned_at"))
+        .join(_newest(geolocations, _GEOLOCATION, "geolocation_cleaned_at"), "ind", "left")
+        .join(_newest(users, _USER, "user_cleaned_at"), "ind", "left")
         .withColumns(
             {
                 "age_group": F.when(F.col("age").between(18, 24), "18-24")
@@ -35,6 +44,38 @@ def posts(pins: DataFrame, geolocations: DataFrame, users: DataFrame) -> DataFra
         )
         .select(*POSTS.column_names)
     )
+
+
+def outdated_posts(
+    posts: DataFrame, pins: DataFrame, geolocations: DataFrame, users: DataFrame
+) -> DataFrame:
+    """(ind, gone) of the posts that are missing, or not made from the newest rows of their sources.
+
+    ``gone`` is true for a post that has no pin any more. Of the cleaned tables, all days, only the
+    keys are read.
+    """
+    sources = zip(_CLEANED_AT, (pins, geolocations, users), strict=True)
+    current = [
+        rows.groupBy(F.struct("ind").alias("post"))
+        .agg(F.max(raw.recency("cleaned_at")).alias("newest"))
+        .select(F.col("post.ind").alias("ind"), F.col("newest.cleaned_at").alias(f"current_{name}"))
+        for name, rows in sources
+    ]
+    pin, geolocation, user = current
+    held = posts.select(F.col("ind").alias("held_ind"), *(F.col(name) for name in _CLEANED_AT))
+    found = (
+        pin.join(geolocation, "ind", "left")
+        .join(user, "ind", "left")
+        .join(held, F.col("ind") == F.col("held_ind"), "full_outer")
+    )
+    changed = " OR ".join(f"NOT ({name} <=> current_{name})" for name in _CLEANED_AT)
+    return found.where(f"held_ind IS NULL OR {changed}").select(
+        F.coalesce("ind", "held_ind").alias("ind"), F.col("ind").isNull().alias("gone")
+    )
+
+
+def _newest(rows: DataFrame, columns: tuple[str, ...], cleaned_at: str) -> DataFrame:
+    return newest(rows, "ind").select("ind", *columns, F.col("cleaned_at").alias(cleaned_at))
 
 
 def _inherited(table: Table, names: tuple[str, ...], *, nullable: bool) -> tuple[Column, ...]:
@@ -78,10 +119,20 @@ POSTS = Table(
             derived_from=("cleaned.users.date_joined",),
         ),
         *_inherited(PINS, ("channel", "arrived_at"), nullable=False),
+        *(
+            Column(
+                name=name,
+                type="TIMESTAMP",
+                description=f"Time at which the row of {table.full_name} was written, UTC.",
+                derived_from=(f"{table.full_name}.cleaned_at",),
+            )
+            for name, table in _CLEANED_AT.items()
+        ),
     ),
     key=("ind",),
     inputs=("cleaned.pins", "cleaned.geolocations", "cleaned.users"),
     transform=posts,
+    outdated=outdated_posts,
     own_checks=(
         violation(
             "age_group_follows_age",

@@ -6,6 +6,7 @@ from pyspark.sql import functions as F
 
 from pinterest_platform.kinds import GEO
 from pinterest_platform.tables import records
+from pinterest_platform.tables.cleaned.balance import reconciles
 from pinterest_platform.tables.cleaned.references import has_pin
 from pinterest_platform.tables.contract import Column, Table, violation
 from pinterest_platform.tables.records import field, united
@@ -32,22 +33,26 @@ def _problems() -> list[SparkColumn]:
     ]
 
 
+def _values() -> dict[str, SparkColumn]:
+    return {
+        "country": meaningful(field("country")),
+        "coordinates": F.array(_latitude(), _longitude()),
+        "timestamp": moment(field("timestamp")),
+    }
+
+
 RECORD = records.RecordContract(
     kind=GEO,
     fields=("timestamp", "latitude", "longitude", "country"),
     text_fields=("country",),
     problems=_problems,
+    values=_values,
 )
 
 
 def clean_geolocations(*raw_geo: DataFrame) -> DataFrame:
     """Raw geo rows of any channel -> one row per day and ``ind``, with ``GEOLOCATIONS`` columns."""
-    values = {
-        "country": meaningful(field("country")),
-        "coordinates": F.array(_latitude(), _longitude()),
-        "timestamp": moment(field("timestamp")),
-    }
-    return records.usable(united(*raw_geo), RECORD, values).select(*GEOLOCATIONS.column_names)
+    return records.cleaned(united(*raw_geo), RECORD).select(*GEOLOCATIONS.column_names)
 
 
 GEOLOCATIONS = Table(
@@ -89,7 +94,7 @@ GEOLOCATIONS = Table(
             "NOT coalesce(size(coordinates) = 2 AND get(coordinates, 0) BETWEEN -90 AND 90 "
             "AND get(coordinates, 1) BETWEEN -180 AND 180, false)",
         ),
-        records.reconciles(RECORD),
+        reconciles(GEO),
         has_pin(GEO.cleaned_table),
     ),
 )

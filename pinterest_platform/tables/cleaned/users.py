@@ -6,6 +6,7 @@ from pyspark.sql import functions as F
 
 from pinterest_platform.kinds import USER
 from pinterest_platform.tables import records
+from pinterest_platform.tables.cleaned.balance import reconciles
 from pinterest_platform.tables.cleaned.references import has_pin
 from pinterest_platform.tables.contract import Column, Table, violation
 from pinterest_platform.tables.records import field, united
@@ -22,23 +23,27 @@ def _problems() -> list[SparkColumn]:
     ]
 
 
+def _values() -> dict[str, SparkColumn]:
+    names = [meaningful(field(name)) for name in ("first_name", "last_name")]
+    return {
+        "user_name": trimmed(F.concat_ws(" ", *names)),
+        "age": whole_number(field("age")),
+        "date_joined": moment(field("date_joined")),
+    }
+
+
 RECORD = records.RecordContract(
     kind=USER,
     fields=("first_name", "last_name", "age", "date_joined"),
     text_fields=("first_name", "last_name"),
     problems=_problems,
+    values=_values,
 )
 
 
 def clean_users(*raw_user: DataFrame) -> DataFrame:
     """Raw user rows of any channel -> one row per day and ``ind``, in ``USERS`` column order."""
-    names = [meaningful(field(name)) for name in ("first_name", "last_name")]
-    values = {
-        "user_name": trimmed(F.concat_ws(" ", *names)),
-        "age": whole_number(field("age")),
-        "date_joined": moment(field("date_joined")),
-    }
-    return records.usable(united(*raw_user), RECORD, values).select(*USERS.column_names)
+    return records.cleaned(united(*raw_user), RECORD).select(*USERS.column_names)
 
 
 USERS = Table(
@@ -74,7 +79,7 @@ USERS = Table(
             "Age is within 0 and 120 years.",
             "NOT age BETWEEN 0 AND 120",
         ),
-        records.reconciles(RECORD),
+        reconciles(USER),
         has_pin(USER.cleaned_table),
     ),
 )

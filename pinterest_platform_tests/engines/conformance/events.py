@@ -6,6 +6,8 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEventType
 
+from pinterest_platform_tests.rows import VOLATILE
+
 Summary = dict[str, Any]
 
 
@@ -17,7 +19,7 @@ def materialisations(home: Path) -> dict[str, Summary]:
         metadata = {name: entry.value for name, entry in materialized.metadata.items()}
         del metadata["seconds"]
         metadata["dagster/uri"] = str(metadata["dagster/uri"]).removeprefix(str(home))
-        metadata["preview"] = _without_ingested_at(metadata["preview"])
+        metadata["preview"] = _without_times(metadata["preview"])
         found[
             f"{materialized.asset_key.to_user_string()} {materialized.partition or ''}".strip()
         ] = metadata
@@ -34,7 +36,10 @@ def check_evaluations(home: Path) -> dict[str, Summary]:
             "severity": check.severity.value,
             "blocking": check.blocking,
             "description": check.description,
-            "metadata": {name: entry.value for name, entry in check.metadata.items()},
+            "metadata": {
+                name: _without_times(entry.value) if name == "samples" else entry.value
+                for name, entry in check.metadata.items()
+            },
         }
     return found
 
@@ -46,9 +51,9 @@ def _events(home: Path, type_: DagsterEventType) -> list[Any]:
         return [entry.dagster_event for entry in logged]
 
 
-def _without_ingested_at(preview: Any) -> list[dict[str, Any]]:
-    """The rows of a preview without that column."""
+def _without_times(shown: Any) -> list[dict[str, Any]]:
+    """The rows of a preview or of samples without the times at which they were written."""
     return [
-        {name: value for name, value in record.data.items() if name != "ingested_at"}
-        for record in preview.records
+        {name: value for name, value in record.data.items() if name not in VOLATILE}
+        for record in shown.records
     ]

@@ -17,13 +17,14 @@ from pinterest_platform.tables.cleaned.pins import RECORD as PIN
 from pinterest_platform.tables.cleaned.pins import clean_pins
 from pinterest_platform.tables.cleaned.users import RECORD as USER
 from pinterest_platform.tables.cleaned.users import clean_users
-from pinterest_platform.tables.records import unusable
+from pinterest_platform.tables.records import parsed, unusable
+from pinterest_platform_tests.rows import VOLATILE
 
 RECORDS = {"pin": PIN, "geo": GEO, "user": USER}
 CLEAN = {"pin": clean_pins, "geo": clean_geolocations, "user": clean_users}
 ARRIVED = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
-_LINEAGE = {"channel", "arrived_at", "day", *raw.NATURAL_KEY}
+_LINEAGE = {"channel", "arrived_at", "day", *raw.NATURAL_KEY, *VOLATILE}
 
 NUMBERS = (
     *("0", "-0", "-0.0", "7", "-7", "1.0", "1.10", "30.0", "1e1", "1E5", "1e+2", "10e-1", "15e-1"),
@@ -169,7 +170,8 @@ def cleaned(spark: SparkSession, kind: str, values: Sequence[str]) -> list[tuple
     ]
     frame = spark.createDataFrame(rows, types)
     found: dict[int, tuple[Any, ...]] = {}
-    for row in unusable(frame, RECORDS[kind]).collect():
+    unusable_records = unusable(parsed(frame, RECORDS[kind]))
+    for row in unusable_records.select("offset_or_sequence_number", "reason").collect():
         found[int(row["offset_or_sequence_number"])] = ("quarantine", row["reason"])
     for row in _printable(CLEAN[kind](frame)).collect():
         kept = {name: value for name, value in row.asDict().items() if name not in _LINEAGE}

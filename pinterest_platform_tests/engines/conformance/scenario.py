@@ -35,6 +35,7 @@ from pinterest_platform_tests.engines.conformance.lakes import (
 )
 from pinterest_platform_tests.engines.conformance.posts import AFTER, BEFORE, DAY, DAYS
 from pinterest_platform_tests.process import Pinterest
+from pinterest_platform_tests.rows import VOLATILE
 
 # Tables that an engine builds from tables of another. The run covers all of them.
 CONTINUED = (
@@ -162,7 +163,7 @@ def created(
     spark: SparkSession, places: Places, tables: Iterable[str], days: Sequence[date]
 ) -> list[Outcome]:
     """Build tables without their checks; returns the outcomes, without values that vary."""
-    outcomes = build(spark, places, Request(tuple(tables), (), tuple(days)))
+    outcomes = build(spark, places, Request(tables=tuple(tables), checks=(), days=tuple(days)))
     return [_comparable(outcome) for outcome in outcomes]
 
 
@@ -201,7 +202,7 @@ def checked(
     )
     return {
         (outcome.table, outcome.check): outcome
-        for outcome in build(spark, places, Request((), requested))
+        for outcome in build(spark, places, Request(tables=(), checks=requested))
         if isinstance(outcome, Checked)
     }
 
@@ -210,7 +211,7 @@ def _comparable(outcome: Outcome) -> Outcome:
     if not isinstance(outcome, Materialized):
         return outcome
     preview = [
-        {name: cell for name, cell in row.items() if name != "ingested_at"}
+        {name: cell for name, cell in row.items() if name not in VOLATILE}
         for row in outcome.preview
     ]
     return replace(outcome, preview=preview, seconds=0.0)

@@ -32,6 +32,7 @@ from pinterest_platform_tests.local_aws import CREDENTIALS, client, running_moto
 from pinterest_platform_tests.oracle import TABLES as SOURCES
 from pinterest_platform_tests.oracle import expected_outputs, source_rows
 from pinterest_platform_tests.process import Pinterest
+from pinterest_platform_tests.rows import VOLATILE
 from pinterest_platform_tests.test_pipeline import outputs
 
 POSTS = 300
@@ -202,14 +203,14 @@ def lasting(metadata: Any) -> dict[str, Any]:
     """The metadata without values that differ between runs."""
     kept = {name: value for name, value in metadata.items() if name not in OF_THE_RUN}
     for table in {"preview", "samples"} & set(kept):
-        kept[table] = without_column(kept[table], "ingested_at")
+        kept[table] = without_times(kept[table])
     return kept
 
 
-def without_column(table: dg.TableMetadataValue, column: str) -> list[dict[str, Any]]:
-    """The rows of a table, without one column."""
+def without_times(table: dg.TableMetadataValue) -> list[dict[str, Any]]:
+    """The rows of a table, without the times at which they were written."""
     return [
-        {name: value for name, value in record.data.items() if name != column}
+        {name: value for name, value in record.data.items() if name not in VOLATILE}
         for record in table.records
     ]
 

@@ -71,7 +71,9 @@ def test_an_outcome_survives_the_transport(outcome: Outcome) -> None:
 
 
 def test_a_request_survives_the_transport() -> None:
-    request = Request(("raw.pin",), (("raw.pin", "unique_key"),), (DAY,))
+    request = Request(
+        tables=("raw.pin",), checks=(("raw.pin", "unique_key"),), days=(DAY,), full=True
+    )
     access = Access("kinesis-reader")
     sent = json.dumps(extras_of(request, PLACES, access))
     assert task_of(json.loads(sent)) == (request, PLACES, access)
@@ -85,5 +87,5 @@ def test_credentials_are_not_transported() -> None:
         start_date=DAY,
         environment={"AWS_SECRET_ACCESS_KEY": "geheim"},
     )
-    assert "geheim" not in json.dumps(extras_of(Request((), ()), places, Access()))
+    assert "geheim" not in json.dumps(extras_of(Request(tables=(), checks=()), places, Access()))
     assert "geheim" not in repr(places)
