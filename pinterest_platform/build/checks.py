@@ -9,8 +9,7 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from pinterest_platform.build.outcomes import Checked
-from pinterest_platform.build.previews import preview
+from pinterest_platform.build.outcomes import Checked, Preview
 from pinterest_platform.build.table_rows import TableRows
 from pinterest_platform.tables.contract import Check, Table
 
@@ -55,40 +54,57 @@ def count(table: Table, checks: Sequence[Check], rows: TableRows) -> Counts:
     )
 
 
-def outcome_of(table: Table, check: Check, counts: Counts, rows: TableRows) -> Checked:
-    """The outcome of a counted check, with samples and the reason if it failed."""
+def evidence(
+    checks: Sequence[Check], table: Table, counts: Counts, rows: TableRows
+) -> dict[str, DataFrame]:
+    """The frames to show for checks that found something: samples and reasons."""
+    frames: dict[str, DataFrame] = {}
+    for check in checks:
+        covered, offending, *_ = counts.checks[check.name]
+        if offending:
+            offends = _covered(table, check, rows).where(check.offends)
+            # In order, so that every engine shows the same ones.
+            frames[_samples(check)] = offends.orderBy(*offends.columns).limit(SAMPLE_ROWS)
+        if check.reason is not None and (offending or covered < check.least_rows):
+            frames[reason_of(check)] = check.reason(rows)
+    return frames
+
+
+def outcome_of(table: Table, check: Check, counts: Counts, shown: Mapping[str, Preview]) -> Checked:
+    """The outcome of a counted check, with the shown ``evidence``."""
     covered, offending, *facts = counts.checks[check.name]
-    too_few = covered < check.least_rows
-    samples = []
-    reason = ""
-    if offending:
-        offends = _covered(table, check, rows).where(check.offends)
-        # In order, so that every engine shows the same ones.
-        samples = preview(offends.orderBy(*offends.columns).limit(SAMPLE_ROWS))
-    if check.reason is not None and (offending or too_few):
-        reason = "".join(row["reason"] for row in check.reason(rows).collect())
     return Checked(
         table=table.full_name,
         check=check.name,
-        passed=offending <= check.max_share * covered and not too_few,
+        passed=offending <= check.max_share * covered and covered >= check.least_rows,
         severity=check.severity,
         offending=offending,
         rows_checked=covered,
-        samples=samples,
+        samples=shown.get(_samples(check), []),
         facts=dict(zip(check.facts, facts, strict=True)),
-        reason=reason,
+        reason="".join(row["reason"] for row in shown.get(reason_of(check), [])),
         blocking=check.blocking,
     )
+
+
+def _samples(check: Check) -> str:
+    return f"samples of {check.name}"
+
+
+def reason_of(check: Check) -> str:
+    """The name of the frame with the reason for a check's failure."""
+    return f"reason of {check.name}"
 
 
 def _parts(table: Table, checks: Sequence[Check], rows: TableRows) -> Iterator[DataFrame]:
     """Rows of (part, day, counts)."""
     yield _own(table, checks, rows)
     if table.daily and rows.days:
-        yield _part(_TOTAL, rows(table.full_name, all_days=True), [])
+        yield _part(_TOTAL, rows(table.full_name, all_days=True).agg(F.array(F.count("*"))))
     for check in checks:
         if check.over is not None:
-            yield _part(check.name, check.over(rows), _aggregates(check))
+            counted = check.over(rows).agg(F.array(F.count("*"), *_aggregates(check)))
+            yield _part(check.name, counted)
 
 
 def _own(table: Table, checks: Sequence[Check], rows: TableRows) -> DataFrame:
@@ -127,8 +143,8 @@ def _of_own(checks: Sequence[Check]) -> list[Check]:
     return [check for check in checks if check.over is None]
 
 
-def _part(name: str, covered: DataFrame, aggregates: Sequence[SparkColumn]) -> DataFrame:
-    return covered.agg(F.array(F.count("*"), *aggregates).alias("counts")).select(
+def _part(name: str, counts: DataFrame) -> DataFrame:
+    return counts.toDF("counts").select(
         F.lit(name).alias("part"), F.lit(None).cast("date").alias("day"), "counts"
     )
 

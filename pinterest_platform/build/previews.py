@@ -1,5 +1,9 @@
 """A few rows as text, for metadata."""
 
+from collections.abc import Collection, Mapping
+from functools import reduce
+
+from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -7,22 +11,45 @@ from pinterest_platform.build.outcomes import Preview
 
 # Enough of a cell to recognise its row; the event log keeps it.
 _CELL = 80
+_UNCUT = 2**20
 
 
-def preview(rows: DataFrame) -> Preview:
-    """All of the rows as text; long cells are cut and binary ones in hexadecimal."""
-    printable = rows.select(
-        *(
-            F.hex(name).alias(name) if type_ == "binary" else F.col(name).cast("string")
-            for name, type_ in rows.dtypes
-        )
+def previews(frames: Mapping[str, DataFrame], whole: Collection[str] = ()) -> dict[str, Preview]:
+    """All rows of some frames as text, by the frames' names, from one query.
+
+    Long cells are cut, except in the frames ``whole``, and binary ones are hexadecimal. A frame's
+    order is kept if it has a limit.
+    """
+    if not frames:
+        return {}
+    lengths = {name: _UNCUT if name in whole else _CELL for name in frames}
+    parts = [_part(name, rows, lengths[name]) for name, rows in frames.items()]
+    return {
+        part["name"]: [
+            {
+                column: _cell(text, lengths[part["name"]])
+                for column, text in zip(frames[part["name"]].columns, row, strict=True)
+            }
+            for row in part["rows"]
+        ]
+        for part in reduce(DataFrame.unionAll, parts).collect()
+    }
+
+
+def _part(name: str, rows: DataFrame, length: int) -> DataFrame:
+    cells = F.array(*(_as_text(column, type_, length) for column, type_ in rows.dtypes))
+    return rows.select(cells.alias("cells")).agg(
+        F.lit(name).alias("name"), F.collect_list("cells").alias("rows")
     )
-    return [
-        {name: _cell(value) for name, value in row.asDict().items()} for row in printable.collect()
-    ]
 
 
-def _cell(text: str | None) -> str:
+def _as_text(column: str, type_: str, length: int) -> SparkColumn:
+    text = F.hex(column) if type_ == "binary" else F.col(column).cast("string")
+    # One more, to tell whether anything was cut.
+    return F.substring(text, 1, length + 1)
+
+
+def _cell(text: str | None, length: int) -> str:
     if text is None:
         return ""
-    return text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -6,9 +6,9 @@ from functools import partial
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pinterest_platform.build.checks import Counts, count, outcome_of
-from pinterest_platform.build.outcomes import Checked, Materialized, Outcome, Preview, Skipped
-from pinterest_platform.build.previews import preview
+from pinterest_platform.build.checks import Counts, count, evidence, outcome_of, reason_of
+from pinterest_platform.build.outcomes import Checked, Materialized, Outcome, Skipped
+from pinterest_platform.build.previews import previews
 from pinterest_platform.build.request import Request
 from pinterest_platform.build.table_rows import TableRows
 from pinterest_platform.build.table_writer import TableWriter, Written
@@ -20,6 +20,11 @@ from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Check, Table
 
 PREVIEW_ROWS = 5
+
+# More than there are kinds of record and reasons for quarantine.
+BREAKDOWN_ROWS = 1000
+
+_PREVIEW, _BREAKDOWN = "preview", "breakdown"
 
 
 def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Outcome]:
@@ -58,32 +63,38 @@ def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Out
 def _outcomes(
     table: Table, checks: Sequence[Check], rows: TableRows, written: Written | None
 ) -> list[Outcome]:
-    """The outcome of a table that was made, if it was, and those of its checks."""
+    """The outcome of a table that was written, if it was, and those of its checks."""
     counts = count(table, checks, rows)
+    frames = evidence(checks, table, counts, rows)
+    if written is not None:
+        frames |= _excerpts(table, counts, rows)
+    shown = previews(frames, whole=[*map(reason_of, checks)])
     outcomes: list[Outcome] = []
     if written is not None:
-        outcomes.append(_materialized(table, counts, rows, written))
-    outcomes.extend(outcome_of(table, check, counts, rows) for check in checks)
+        outcomes.append(
+            Materialized(
+                table=table.full_name,
+                rows={day: counts.rows.get(day, 0) for day in rows.days} if table.daily else {},
+                total_rows=counts.total_rows,
+                preview=shown.get(_PREVIEW, []),
+                seconds=written.seconds,
+                breakdown=shown.get(_BREAKDOWN, []),
+                facts=written.facts,
+                watermark=written.watermark,
+            )
+        )
+    outcomes.extend(outcome_of(table, check, counts, shown) for check in checks)
     return outcomes
 
 
-def _materialized(table: Table, counts: Counts, rows: TableRows, written: Written) -> Materialized:
+def _excerpts(table: Table, counts: Counts, rows: TableRows) -> dict[str, DataFrame]:
+    """The frames to show of a table that has rows."""
+    if not (sum(counts.rows.values()) if table.daily else counts.total_rows):
+        return {}
     found = rows(table.full_name)
-    is_empty = not (sum(counts.rows.values()) if table.daily else counts.total_rows)
-    return Materialized(
-        table=table.full_name,
-        rows={day: counts.rows.get(day, 0) for day in rows.days} if table.daily else {},
-        total_rows=counts.total_rows,
-        preview=[] if is_empty else preview(found.orderBy(*table.key).limit(PREVIEW_ROWS)),
-        seconds=written.seconds,
-        breakdown=[] if is_empty else _breakdown(table, found),
-        facts=written.facts,
-        watermark=written.watermark,
-    )
-
-
-def _breakdown(table: Table, rows: DataFrame) -> Preview:
-    if not table.breakdown:
-        return []
-    counted = rows.groupBy(*table.breakdown).agg(F.count("*").alias("rows"))
-    return preview(counted.orderBy(F.desc("rows"), *table.breakdown))
+    frames = {_PREVIEW: found.orderBy(*table.key).limit(PREVIEW_ROWS)}
+    if table.breakdown:
+        counted = found.groupBy(*table.breakdown).agg(F.count("*").alias("rows"))
+        by_size = counted.orderBy(F.desc("rows"), *table.breakdown)
+        frames[_BREAKDOWN] = by_size.limit(BREAKDOWN_ROWS)
+    return frames

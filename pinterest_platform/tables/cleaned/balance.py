@@ -20,14 +20,14 @@ _ACCOUNTED = "cleaned_rows + duplicates_dropped + quarantined_rows"
 
 
 def balance(rows: Rows, kinds: Iterable[Kind], *per: str) -> DataFrame:
-    """(``per``, ``raw_rows``, ``quarantined_rows``, ``accounted_rows``), all counts of raw rows.
+    """(``per``, ``raw_rows``, ``accounted_rows``), both counts of raw rows.
 
     ``per`` is any of kind, day and ``ingested_at``, the time of an ingestion in microseconds since
     1970. The rows of the tables are accounted for with the last ingestion of their post.
     """
     entries = united(*(entry for kind in kinds for entry in _entries(rows, kind)))
     return _summed(entries, *per).select(
-        *per, "raw_rows", "quarantined_rows", F.expr(_ACCOUNTED).alias("accounted_rows")
+        *per, "raw_rows", F.expr(_ACCOUNTED).alias("accounted_rows")
     )
 
 

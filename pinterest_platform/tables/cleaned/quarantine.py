@@ -5,7 +5,6 @@ from pyspark.sql import functions as F
 
 from pinterest_platform.kinds import KINDS, Kind
 from pinterest_platform.tables import raw
-from pinterest_platform.tables.cleaned.balance import balance
 from pinterest_platform.tables.cleaned.contracts import CLEANED
 from pinterest_platform.tables.contract import Check, Column, Rows, Table, violation
 from pinterest_platform.tables.records import parsed, united, unusable
@@ -35,9 +34,18 @@ def quarantined(records: DataFrame, kind: Kind) -> DataFrame:
     return unusable(records).withColumn("kind", F.lit(kind.name)).select(*QUARANTINE.column_names)
 
 
-def _counts(rows: Rows) -> DataFrame:
-    """(raw_rows, quarantined_rows) of all kinds and days, in one row."""
-    return balance(rows, [contract.kind for _, contract in CLEANED])
+def _raw_and_quarantined(rows: Rows) -> DataFrame:
+    """All raw rows, without a reason, and all quarantined rows, with their reason."""
+    columns = ["kind", "day", *raw.KEY]
+    return united(
+        *(
+            rows(table)
+            .withColumn("kind", F.lit(contract.kind.name))
+            .select(*columns, F.lit(None).cast("string").alias("reason"))
+            for table, contract in RECORDS.items()
+        ),
+        rows("cleaned.quarantine").select(*columns, "reason"),
+    )
 
 
 QUARANTINE = Table(
@@ -80,9 +88,11 @@ QUARANTINE = Table(
             name="few_quarantined",
             description="At most one in twenty of the day's raw rows is quarantined.",
             severity="warn",
-            over=_counts,
-            offends="quarantined_rows > 0.05 * raw_rows",
-            facts={name: f"coalesce(sum({name}), 0)" for name in ("raw_rows", "quarantined_rows")},
+            over=_raw_and_quarantined,
+            offends="reason IS NOT NULL",
+            # A quarantined row is among the rows twice: as one of 20, and by itself.
+            max_share=1 / 21,
+            facts={"raw_rows": "count_if(reason IS NULL)", "quarantined_rows": "count(reason)"},
         ),
     ),
 )
