@@ -98,7 +98,7 @@ class Cleaning:
         if added:
             self._lake.upsert(
                 table,
-                lambda: newest_of_day(self._with_held(table, contract, added)),
+                lambda: newest_of_day(self._with_current(table, contract, added)),
                 days=added,
                 newer="ingested_at",
             )
@@ -160,12 +160,12 @@ class Cleaning:
     def _usable(self, contract: RecordContract, days: Collection[date]) -> DataFrame:
         return usable(of_days(self._records(contract), days), contract)
 
-    def _with_held(
+    def _with_current(
         self, table: Table, contract: RecordContract, days: Collection[date]
     ) -> DataFrame:
         """The usable records, and the cleaned rows of the same posts."""
         records = self._usable(contract, days)
-        held = of_days(self._lake.read(table), days)
+        current = of_days(self._lake.read(table), days)
         return records.unionAll(
-            held.join(records, ["day", "ind"], "left_semi").select(*records.columns)
+            current.join(records, ["day", "ind"], "left_semi").select(*records.columns)
         )

@@ -82,12 +82,12 @@ class TableWriter:
         if self._full or table.outdated is None or self._lake.is_outdated(table):
             rebuild()
             return
-        held = self._rows(table.full_name)
-        size = held.count()
+        current = self._rows(table.full_name)
+        size = current.count()
         if size < SMALL_ROWS:
             rebuild()
             return
-        with spooled(self._spark, table.outdated(held, *self._inputs(table))) as outdated:
+        with spooled(self._spark, table.outdated(current, *self._inputs(table))) as outdated:
             ((rows, gone),) = outdated.agg(F.count("*"), F.expr("count_if(gone)")).collect()
             if gone or rows > LARGEST_SHARE * size:
                 rebuild()

@@ -20,14 +20,13 @@ from pinterest_platform.tables.contract import Table
 
 OWNERS = ["team:data-platform"]
 
-# A day's arrivals are carried on by the daily run a quarter of an hour after midnight; a table that
-# was not made for a day and two hours has missed one.
+# The daily run starts a quarter of an hour after midnight: a table that was not materialised for a
+# day and two hours has missed one.
 FRESHNESS = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(hours=48), warn_window=timedelta(hours=26)
 )
 
-# As the workflow that this replaces: what is out of reach for minutes is waited for. No
-# RetryPolicy: Dagster applies one to a step that somebody interrupted, too.
+# For outages of some minutes. A RetryPolicy would also retry steps that a user interrupted.
 RETRIES = 3
 RETRY_SECONDS = 120
 
@@ -68,14 +67,14 @@ def layer(
     deps: Mapping[str, Sequence[dg.AssetKey]] | None = None,
     automation: dg.AutomationCondition[dg.AssetKey] | None = None,
 ) -> dg.AssetsDefinition:
-    """The step that makes the tables of a layer: an asset of each, with its checks.
+    """The step that builds the tables of a layer: an asset for each, with its checks.
 
     Args:
-        name: of the step, and of the pool that keeps two runs from writing its tables at once.
+        name: of the step, and of the pool that keeps two runs from writing its tables concurrently.
         tables: all daily, or none.
         description: for the UI.
-        deps: external assets that a table is made from, by its full name.
-        automation: when the tables are made without a request.
+        deps: the external assets upstream of a table, by its full name.
+        automation: the condition on which the tables are materialised.
     """
     tables = tuple(tables)
     daily = all(table.daily for table in tables)
@@ -107,7 +106,7 @@ def layer(
 def specs(
     tables: Iterable[Table], deps: Mapping[str, Sequence[dg.AssetKey]] | None = None
 ) -> list[dg.AssetSpec]:
-    """The asset of each table; ``deps`` are those beside the tables that it is made from."""
+    """The asset of each table; ``deps`` are its upstream assets that are no tables."""
     return [
         dg.AssetSpec(
             asset_key(table.full_name),
@@ -125,7 +124,7 @@ def specs(
 
 
 def check_specs(tables: Iterable[Table]) -> list[dg.AssetCheckSpec]:
-    """The checks of each table; a failed error keeps what lies below it from being made."""
+    """The checks of each table; a failed error blocks the tables downstream."""
     return [
         dg.AssetCheckSpec(
             check.name,
@@ -142,7 +141,7 @@ def check_specs(tables: Iterable[Table]) -> list[dg.AssetCheckSpec]:
 def materialise(
     context: dg.AssetExecutionContext, engine: EngineResource, *, full: bool
 ) -> Iterator[Event]:
-    """Make what is selected of a layer and say what happened.
+    """Build the selected tables of a layer, run their checks, and yield the results.
 
     Raises:
         dagster.RetryRequested: after an outage, except in a run of a terminal, where a person
@@ -160,7 +159,7 @@ def materialise(
     request = Request(tables=tables, checks=checks, days=days, full=full)
     failures: list[str] = []
     try:
-        for outcome in _alone(context, engine.build(context, request)):
+        for outcome in _exclusively(context, engine.build(context, request)):
             match outcome:
                 case Materialized():
                     context.log.info(summary(outcome))
@@ -176,15 +175,17 @@ def materialise(
     except PlatformError as error:
         failure = dg.Failure(str(error), metadata=_remote(error), allow_retries=False)
         failure.__cause__ = error
-        if isinstance(error, OutageError) and not _somebody_waits(context):
+        if isinstance(error, OutageError) and not _is_attended(context):
             raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from failure
         raise failure from error
     if failures:
         raise dg.Failure("; ".join(failures), allow_retries=False)
 
 
-def _alone(context: dg.AssetExecutionContext, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
-    """The outcomes, while no other process on this machine writes the tables of the step.
+def _exclusively(
+    context: dg.AssetExecutionContext, outcomes: Iterator[Outcome]
+) -> Iterator[Outcome]:
+    """Yield the outcomes while no other process on this machine writes the tables of the step.
 
     Pools keep queued runs apart. This lock also keeps runs of a terminal apart, which skip the
     queue; the operating system frees it with a killed process.
@@ -204,7 +205,7 @@ def _alone(context: dg.AssetExecutionContext, outcomes: Iterator[Outcome]) -> It
 
 
 def _remote(error: PlatformError) -> dict[str, dg.MetadataValue]:
-    """Where else to look."""
+    """Metadata of a failure on Databricks: the run there and its traceback."""
     if not isinstance(error, RemoteError):
         return {}
     return {
@@ -213,7 +214,8 @@ def _remote(error: PlatformError) -> dict[str, dg.MetadataValue]:
     }
 
 
-def _somebody_waits(context: dg.AssetExecutionContext) -> bool:
+def _is_attended(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run was started in a terminal, where a person waits for it."""
     return PROCESS_TAG in context.run.tags
 
 

@@ -53,7 +53,7 @@ def stale(settings: Settings, instance: dg.DagsterInstance, *, full: bool = Fals
                 day for table in in_schema("raw") for day in days_arrived(lake, places, table)
             }
             found = days_with_rows if full else days_behind
-            behind = {row["day"] for row in found(TableRows(lake), KINDS.values()).collect()}
+            behind = {row["day"] for row in found(TableRows(lake), [*KINDS.values()]).collect()}
         analytics = analytics_are_stale(instance) or any(
             _has_lost_rows(lake, instance, table) for table in in_schema("analytics")
         )

@@ -68,7 +68,7 @@ class Lake:
         if is_folder(root) and not is_plain(root):
             reject_misplaced(root)
             self._place = plain_path(root)
-        self._made: set[str] = set()
+        self._ensured: set[str] = set()
         self._outdated: set[str] = set()
 
     def location(self, table: Table) -> str:
@@ -77,26 +77,26 @@ class Lake:
 
     def read(self, table: Table) -> DataFrame:
         """The whole table; empty if the table was never written."""
-        self._make(table)
+        self._ensure(table)
         return self._load(table).select(*table.column_names)
 
     def add(self, table: Table, rows: Callable[[], DataFrame], days: Collection[date]) -> None:
         """Add the rows of ``days`` whose key is missing from the table on their day."""
-        self._make(table)
+        self._ensure(table)
         with self._read_once(table, rows) as to_add:
 
             def merge(new_rows: Callable[[], DataFrame]) -> None:
                 on = " AND ".join(
                     [
-                        *(f"held.`{column}` = new.`{column}`" for column in table.key),
-                        "held.day = new.day",
-                        f"held.day IN ({_listed(days)})",
+                        *(f"target.`{column}` = source.`{column}`" for column in table.key),
+                        "target.day = source.day",
+                        f"target.day IN ({_listed(days)})",
                     ]
                 )
                 with self._view(new_rows()) as view:
                     self._spark.sql(
-                        f"MERGE INTO {self._sql_name(table)} AS held "
-                        f"USING {view} AS new ON {on} WHEN NOT MATCHED THEN INSERT *"
+                        f"MERGE INTO {self._sql_name(table)} AS target "
+                        f"USING {view} AS source ON {on} WHEN NOT MATCHED THEN INSERT *"
                     ).collect()
 
             if to_add is not None:
@@ -118,25 +118,25 @@ class Lake:
             days: of the rows, if the table is daily.
             newer: a column; only rows with a lower value in it are replaced.
         """
-        self._make(table)
+        self._ensure(table)
         same = " AND ".join(
             [
-                *(f"held.`{column}` = new.`{column}`" for column in table.key),
-                *([f"held.day IN ({_listed(days)})"] if days else []),
+                *(f"target.`{column}` = source.`{column}`" for column in table.key),
+                *([f"target.day IN ({_listed(days)})"] if days else []),
             ]
         )
-        condition = f" AND new.`{newer}` > held.`{newer}`" if newer else ""
+        condition = f" AND source.`{newer}` > target.`{newer}`" if newer else ""
 
         def merge(new_rows: Callable[[], DataFrame]) -> None:
-            held = self._load(table)
-            held = (of_days(held, days) if days else held).select(*table.key)
+            target = self._load(table)
+            target = (of_days(target, days) if days else target).select(*table.key)
             # Sail rewrites the files of any key that could match, even if none does.
-            superseding = new_rows().join(held, list(table.key), "left_semi").limit(1).collect()
+            superseding = new_rows().join(target, list(table.key), "left_semi").limit(1).collect()
             update = f"WHEN MATCHED{condition} THEN UPDATE SET * "
             with self._view(new_rows()) as view:
                 self._spark.sql(
-                    f"MERGE INTO {self._sql_name(table)} AS held USING {view} AS new ON {same} "
-                    f"{update if superseding else ''}WHEN NOT MATCHED THEN INSERT *"
+                    f"MERGE INTO {self._sql_name(table)} AS target USING {view} AS source "
+                    f"ON {same} {update if superseding else ''}WHEN NOT MATCHED THEN INSERT *"
                 ).collect()
 
         with self._read_once(table, rows) as to_merge:
@@ -145,7 +145,7 @@ class Lake:
 
     def is_outdated(self, table: Table) -> bool:
         """Whether the table was made under a contract with other columns."""
-        self._make(table)
+        self._ensure(table)
         return table.full_name in self._outdated
 
     def replace_days(
@@ -153,7 +153,7 @@ class Lake:
     ) -> None:
         """Replace the table's rows for ``days``; other days stay unchanged."""
         condition = f"day IN ({_listed(days)})"
-        self._make(table)
+        self._ensure(table)
         # Filter here: not every engine rejects rows outside the condition.
         retried(
             lambda: self._replace_where(table, _typed(table, rows()).where(condition), condition)
@@ -192,7 +192,9 @@ class Lake:
             return bool(rows.columns)
         except (PySparkException, Py4JJavaError) as error:
             if self._has_commits(table):
-                raise damaged_log(self.shown(first_line(error)), self._root, table) from None
+                raise damaged_log(
+                    self.with_own_path(first_line(error)), self._root, table
+                ) from None
             if isinstance(error, AnalysisException):
                 return False
             raise self._out_of_reach("read", error) from None
@@ -214,7 +216,7 @@ class Lake:
             fault = self.fault(error)
             busy = is_outage(str(error)) or _is_overtaken(error)
             raise fault or (OutageError if busy else PlatformError)(
-                f"{what} ({self.shown(first_line(error))})"
+                f"{what} ({self.with_own_path(first_line(error))})"
             ) from error
 
     def fault(
@@ -234,7 +236,7 @@ class Lake:
                 return found
         return None
 
-    def shown(self, text: str) -> str:
+    def with_own_path(self, text: str) -> str:
         """An engine's message, with the lake's own path in place of the engine's."""
         return text.replace(self._place, self._root)
 
@@ -276,7 +278,7 @@ class Lake:
         writer = rows.write.format("delta").mode("overwrite").option("replaceWhere", condition)
         self._save(writer, table)
 
-    def _make_schema(self, table: Table) -> None:
+    def _ensure_schema(self, table: Table) -> None:
         """Create the folder or schema that contains the table."""
         if not is_folder(self._root):
             return
@@ -295,7 +297,7 @@ class Lake:
         to_set = "PINTEREST_LAKE to a folder"
         if not is_folder(self._root):
             to_set = "PINTEREST_LAKE, AWS_ENDPOINT_URL, AWS_REGION and the AWS credentials"
-        reason = self.shown(first_line(error))
+        reason = self.with_own_path(first_line(error))
         return storage_fault(str(error), self._root) or error_for(str(error))(
             f"the lake {self._root} cannot be {done} ({reason}): set {to_set}"
         )
@@ -325,9 +327,9 @@ class Lake:
         with spooled(self._spark, _typed(table, rows())) as read:
             yield (lambda: read) if read.limit(1).collect() else None
 
-    def _make(self, table: Table) -> None:
+    def _ensure(self, table: Table) -> None:
         """Create the table, empty, unless it exists."""
-        if table.full_name in self._made:
+        if table.full_name in self._ensured:
             return
 
         def create() -> None:
@@ -336,23 +338,25 @@ class Lake:
                 writer = writer.partitionBy("day")
             self._save(writer.mode("ignore"), table)
 
-        held = self._columns(table)
-        if not held:
+        columns = self._columns(table)
+        if not columns:
             try:
-                self._make_schema(table)
+                self._ensure_schema(table)
                 retried(create)
             except (PySparkException, Py4JJavaError) as error:
                 if self._has_commits(table):
-                    raise damaged_log(self.shown(first_line(error)), self._root, table) from error
+                    raise damaged_log(
+                        self.with_own_path(first_line(error)), self._root, table
+                    ) from error
                 raise self._out_of_reach("written", error) from error
             # Another writer may have created it.
-            held = self._columns(table)
-        if tuple(held) != table.column_names:
+            columns = self._columns(table)
+        if tuple(columns) != table.column_names:
             self._outdated.add(table.full_name)
             # Outputs are replaced as a whole; in other tables, the columns are null until then.
-            if not table.ordered and not set(table.column_names) <= set(held):
+            if not table.ordered and not set(table.column_names) <= set(columns):
                 retried(partial(self._add_columns, table))
-        self._made.add(table.full_name)
+        self._ensured.add(table.full_name)
 
     def _columns(self, table: Table) -> list[str]:
         """The columns of the table as it is; none if it does not exist."""

@@ -22,9 +22,9 @@ def query(spark: SparkSession, root: str, sql: str) -> pa.Table:
     Raises:
         PlatformError: the SQL is not a query, fails, or names a table that does not exist yet.
     """
-    asked = parsed(sql, TABLES)
+    accepted = parsed(sql, TABLES)
     lake = Lake(spark, root)
-    for schema, name in asked.tables:
+    for schema, name in accepted.tables:
         table = TABLES[f"{schema}.{name}".lower()]
         if not lake.exists(table):
             raise PlatformError(
@@ -36,9 +36,9 @@ def query(spark: SparkSession, root: str, sql: str) -> pa.Table:
         # Apache Spark would substitute environment variables such as ${env:HOME}, even in strings:
         # a server that refuses the setting gets no query.
         spark.conf.set("spark.sql.variable.substitute", "false")
-        return spark.sql(asked.sql).toArrow()
+        return spark.sql(accepted.sql).toArrow()
     except (PySparkException, Py4JJavaError) as error:
         # No tables to check: registering them has just read their logs.
         raise lake.fault(error, ()) or PlatformError(
-            f"the SQL cannot be run: {lake.shown(first_line(error))}"
+            f"the SQL cannot be run: {lake.with_own_path(first_line(error))}"
         ) from None

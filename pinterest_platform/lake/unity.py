@@ -57,7 +57,7 @@ class UnityLake(Lake):
             ).collect()
 
     @override
-    def _make_schema(self, table: Table) -> None:
+    def _ensure_schema(self, table: Table) -> None:
         self._spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self._schema(table)}").collect()
 
     @override

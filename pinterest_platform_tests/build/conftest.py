@@ -65,7 +65,7 @@ class Platform:
         """The days whose cleaned tables lack raw rows."""
         lake = Lake(self.spark, self.places.lake)
         return sorted(
-            {row["day"] for row in days_behind(TableRows(lake), KINDS.values()).collect()}
+            {row["day"] for row in days_behind(TableRows(lake), [*KINDS.values()]).collect()}
         )
 
     def rows(self, table: str, *without: str) -> list[tuple[Any, ...]]:

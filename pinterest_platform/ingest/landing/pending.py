@@ -37,7 +37,7 @@ def find(
     Raises:
         PlatformError: see ``pending``.
     """
-    ingested, arrivals = _looked_at(lake, places, table)
+    ingested, arrivals = _ranges_and_arrivals(lake, places, table)
     todo = [arrival for arrival in arrivals if arrival.day in days]
     facts = {"new_objects": len(todo), "new_objects_of_other_days": len(arrivals) - len(todo)}
     last = {partition: _last(runs[-1]) for partition, runs in ingested.items()}
@@ -60,10 +60,10 @@ def pending(lake: Lake, places: Places, table: Table) -> list[Arrival]:
     Raises:
         PlatformError: see ``arrivals``; or an object arrived on a day without a partition.
     """
-    return _looked_at(lake, places, table)[1]
+    return _ranges_and_arrivals(lake, places, table)[1]
 
 
-def _looked_at(
+def _ranges_and_arrivals(
     lake: Lake, places: Places, table: Table
 ) -> tuple[dict[int, list[OffsetRange]], list[Arrival]]:
     """The table's ranges of offsets by partition, and the objects outside them."""

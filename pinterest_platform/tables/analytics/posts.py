@@ -62,15 +62,15 @@ def outdated_posts(
         for name, rows in sources
     ]
     pin, geolocation, user = current
-    held = posts.select(F.col("ind").alias("held_ind"), *(F.col(name) for name in _CLEANED_AT))
+    made = posts.select(F.col("ind").alias("made_ind"), *(F.col(name) for name in _CLEANED_AT))
     found = (
         pin.join(geolocation, "ind", "left")
         .join(user, "ind", "left")
-        .join(held, F.col("ind") == F.col("held_ind"), "full_outer")
+        .join(made, F.col("ind") == F.col("made_ind"), "full_outer")
     )
     changed = " OR ".join(f"NOT ({name} <=> current_{name})" for name in _CLEANED_AT)
-    return found.where(f"held_ind IS NULL OR {changed}").select(
-        F.coalesce("ind", "held_ind").alias("ind"), F.col("ind").isNull().alias("gone")
+    return found.where(f"made_ind IS NULL OR {changed}").select(
+        F.coalesce("ind", "made_ind").alias("ind"), F.col("ind").isNull().alias("gone")
     )
 
 

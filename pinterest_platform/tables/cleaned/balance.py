@@ -4,7 +4,7 @@ It is a cleaned row, an older record of a cleaned row's post, or a quarantined r
 the tables say which; no record is parsed again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
@@ -19,24 +19,23 @@ _COUNTS = ("raw_rows", "cleaned_rows", "duplicates_dropped", "quarantined_rows")
 _ACCOUNTED = "cleaned_rows + duplicates_dropped + quarantined_rows"
 
 
-def balance(rows: Rows, kinds: Iterable[Kind], *per: str) -> DataFrame:
+def balance(rows: Rows, kinds: Sequence[Kind], *per: str) -> DataFrame:
     """(``per``, ``raw_rows``, ``accounted_rows``), both counts of raw rows.
 
     ``per`` is any of kind, day and ``ingested_at``, the time of an ingestion in microseconds since
     1970. The rows of the tables are accounted for with the last ingestion of their post.
     """
-    entries = united(*(entry for kind in kinds for entry in _entries(rows, kind)))
-    return _summed(entries, *per).select(
+    return _summed(united(*_entries(rows, kinds)), *per).select(
         *per, "raw_rows", F.expr(_ACCOUNTED).alias("accounted_rows")
     )
 
 
-def days_behind(rows: Rows, kinds: Iterable[Kind]) -> DataFrame:
+def days_behind(rows: Rows, kinds: Sequence[Kind]) -> DataFrame:
     """(day) of the raw rows for which no row of the cleaned tables accounts."""
     return balance(rows, kinds, "kind", "day").where("raw_rows <> accounted_rows").select("day")
 
 
-def days_with_rows(rows: Rows, kinds: Iterable[Kind]) -> DataFrame:
+def days_with_rows(rows: Rows, kinds: Sequence[Kind]) -> DataFrame:
     """(day) of all raw rows."""
     return balance(rows, kinds, "kind", "day").where("raw_rows > 0").select("day")
 
@@ -49,7 +48,7 @@ def reconciles(kind: Kind) -> Check:
 
     def days(rows: Rows) -> DataFrame:
         # One group for each raw row and what was made from it, because joins are more expensive.
-        by_key = _summed(united(*_entries(rows, kind)), "day", *raw.KEY)
+        by_key = _summed(united(*_entries(rows, [kind])), "day", *raw.KEY)
         lost = F.sum(F.when(F.col("raw_rows") == 0, F.expr(_ACCOUNTED)).otherwise(0))
         return by_key.groupBy("day").agg(
             *(F.sum(name).alias(name) for name in _COUNTS), lost.alias("rows_without_raw_row")
@@ -70,24 +69,28 @@ def _summed(entries: DataFrame, *per: str) -> DataFrame:
     return entries.groupBy(*per).agg(*(F.sum(name).alias(name) for name in _COUNTS))
 
 
-def _entries(rows: Rows, kind: Kind) -> Iterator[DataFrame]:
-    """One entry for each row of the kind's tables."""
-    for table in kind.raw_tables:
-        yield _entry(rows(table), kind, raw_rows=F.lit(1))
-    yield _entry(
-        rows(kind.cleaned_table),
-        kind,
-        cleaned_rows=F.lit(1),
-        # Null in rows of an earlier contract.
-        duplicates_dropped=F.coalesce("duplicates_dropped", F.lit(0)),
+def _entries(rows: Rows, kinds: Sequence[Kind]) -> Iterator[DataFrame]:
+    """One entry for each row of the kinds' tables."""
+    for kind in kinds:
+        name = F.lit(kind.name)
+        for table in kind.raw_tables:
+            yield _entry(rows(table), name, raw_rows=F.lit(1))
+        yield _entry(
+            rows(kind.cleaned_table),
+            name,
+            cleaned_rows=F.lit(1),
+            # Null in rows of an earlier contract.
+            duplicates_dropped=F.coalesce("duplicates_dropped", F.lit(0)),
+        )
+    quarantined = rows("cleaned.quarantine").where(
+        F.col("kind").isin([kind.name for kind in kinds])
     )
-    quarantined = rows("cleaned.quarantine").where(F.col("kind") == kind.name)
-    yield _entry(quarantined, kind, quarantined_rows=F.lit(1))
+    yield _entry(quarantined, F.col("kind"), quarantined_rows=F.lit(1))
 
 
-def _entry(rows: DataFrame, kind: Kind, **counts: SparkColumn) -> DataFrame:
+def _entry(rows: DataFrame, kind: SparkColumn, **counts: SparkColumn) -> DataFrame:
     return rows.select(
-        F.lit(kind.name).alias("kind"),
+        kind.alias("kind"),
         "day",
         *raw.KEY,
         F.unix_micros("ingested_at").alias("ingested_at"),
