@@ -8,9 +8,9 @@ from pyspark.sql import DataFrame
 VOLATILE = (
     "ingested_at",
     "cleaned_at",
-    "pin_cleaned_at",
-    "geolocation_cleaned_at",
-    "user_cleaned_at",
+    "pin_version",
+    "geolocation_version",
+    "user_version",
 )
 
 

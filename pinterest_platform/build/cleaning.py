@@ -68,6 +68,7 @@ class Cleaning:
         self._full = full
         self._stack = ExitStack()
         self._parsed: dict[str, DataFrame] = {}
+        self._has_quarantined = False
 
     def __enter__(self) -> Self:
         return self
@@ -76,10 +77,15 @@ class Cleaning:
         self._stack.close()
 
     def update(self, table: Table) -> None:
-        """Bring a cleaned table up to date."""
-        if table is QUARANTINE:
+        """Bring a cleaned table up to date.
+
+        Quarantine is updated with the first of them, even if the request does not name it: the
+        records that a cleaned table rejects would otherwise be in neither.
+        """
+        if not self._has_quarantined:
             self._update_quarantine()
-        else:
+            self._has_quarantined = True
+        if table is not QUARANTINE:
             self._update_cleaned(table, CONTRACTS[table.full_name])
 
     def _update_quarantine(self) -> None:
@@ -166,6 +172,6 @@ class Cleaning:
         """The usable records, and the cleaned rows of the same posts."""
         records = self._usable(contract, days)
         current = of_days(self._lake.read(table), days)
-        return records.unionAll(
-            current.join(records, ["day", "ind"], "left_semi").select(*records.columns)
-        )
+        # The posts come first: engines keep the left side of a join in memory.
+        posts = records.select("day", "ind").distinct()
+        return records.unionAll(posts.join(current, ["day", "ind"]).select(*records.columns))

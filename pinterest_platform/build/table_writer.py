@@ -99,7 +99,7 @@ class TableWriter:
         assert table.transform is not None, table.full_name  # noqa: S101 - only raw tables have none
         inputs = self._inputs(table)
         if only is not None:
-            inputs = [rows.join(only, list(table.key), "left_semi") for rows in inputs]
+            inputs = [only.select(*table.key).join(rows, list(table.key)) for rows in inputs]
         return table.transform(
             *inputs, **{name: self._places.parameters[name] for name in table.parameters}
         )

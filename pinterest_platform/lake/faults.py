@@ -72,8 +72,8 @@ def _made_again(root: str, table: Table, day: str | None) -> str:
     if table.schema == "raw":
         return _removed(root, table)
     if table.daily:
-        return f"make the day again with `pinterest run --day {day}`"
-    return f"make it again with `pinterest run --select {table.schema}/{table.name}`"
+        return f"make the day again with `pinterest run --day {day} --full`"
+    return f"make it again with `pinterest run --select {table.schema}/{table.name} --full`"
 
 
 def _removed(root: str, table: Table) -> str:

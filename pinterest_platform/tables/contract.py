@@ -71,7 +71,9 @@ class Table:
     """A table of the lake, ``<schema>.<name>``, and how it is made.
 
     ``transform`` takes one DataFrame per table in ``inputs``, in that order, and the settings named
-    in ``parameters`` as keywords. Raw tables have no transform: they are ingested. ``outdated``
+    in ``parameters`` as keywords. Raw tables have no transform: they are ingested.
+    The build cleans with the steps of a cleaned table's transform, to parse a record once for the
+    table and for quarantine. ``outdated``
     takes the table's own rows and then its inputs, and returns the keys of the rows to make again,
     with ``gone`` for those that have none any more.
     """

@@ -134,18 +134,15 @@ STREAM = {
 }
 
 
-def recency(*further: str) -> SparkColumn:
-    """The sort key of a post's records: arrival, then natural key; newer records sort higher.
-
-    A struct that has the fields of ``KEY``, too, and ends with the columns ``further``.
-    """
+def newest_first() -> list[SparkColumn]:
+    """The order of a post's records: the newest arrival first, then by natural key."""
     # Numbers are digit strings, so the longer one is larger. A record that arrived in an aggregated
     # record or an array adds its position after the number; one that arrived in both adds two.
     number = F.col("offset_or_sequence_number")
     packed = number.contains(":")
     first = F.when(packed, F.substring_index(number, ":", 1)).otherwise(number)
     places = F.when(packed, F.split(number, ":"))
-    return F.struct(
+    order = [
         F.col("arrived_at"),
         F.col("topic_or_stream"),
         F.length("partition_or_shard"),
@@ -153,6 +150,5 @@ def recency(*further: str) -> SparkColumn:
         F.length(first),
         first,
         *(F.coalesce(F.get(places, F.lit(at)).cast("int"), F.lit(-1)) for at in (1, 2)),
-        number,
-        *further,
-    )
+    ]
+    return [part.desc() for part in order]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from pinterest_platform.kinds import Kind
@@ -119,31 +119,41 @@ def newest_of_day(rows: DataFrame) -> DataFrame:
     It counts the records that it supersedes, and has the time at which the last of all of them was
     ingested: cleaned rows that are merged with later records give the same row as all records.
     """
-    # Wide rows are expensive to sort, so the newest is found by its key.
-    posts = rows.groupBy("day", "ind").agg(
-        F.max(raw.recency()).alias("newest"),
-        (F.count("*") + F.sum("duplicates_dropped") - 1).cast("int").alias("duplicates_dropped"),
-        F.max("ingested_at").alias("ingested_at"),
-    )
-    kept = posts.select(
+    post = Window.partitionBy("day", "ind")
+    kept = newest_keys(
+        rows.select(
+            "day",
+            "ind",
+            *raw.KEY,
+            (F.count("*").over(post) + F.sum("duplicates_dropped").over(post) - 1)
+            .cast("int")
+            .alias("duplicates_dropped"),
+            F.max("ingested_at").over(post).alias("ingested_at"),
+        ),
         "day",
-        *(F.col("newest").getField(name).alias(name) for name in raw.KEY),
-        "duplicates_dropped",
-        "ingested_at",
+        "ind",
     )
-    return (
-        rows.drop("duplicates_dropped", "ingested_at", "cleaned_at")
-        .join(kept, ["day", *raw.KEY])
-        .withColumn("cleaned_at", F.current_timestamp())
-    )
+    values = rows.drop("ind", "duplicates_dropped", "ingested_at", "cleaned_at")
+    return kept.join(values, ["day", *raw.KEY]).withColumn("cleaned_at", F.current_timestamp())
 
 
-def newest(rows: DataFrame, per: str) -> DataFrame:
-    """The newest cleaned row for each value of ``per``, by arrival, then natural key."""
-    # Sail fails to group by a single column with only one distinct value, but not by a struct.
-    kept = rows.groupBy(F.struct(per).alias("per")).agg(F.max(raw.recency()).alias("newest"))
-    keys = [F.col("newest").getField(name).alias(name) for name in raw.KEY]
-    return rows.join(kept.select(*keys), list(raw.KEY), "left_semi")
+def newest(rows: DataFrame, per: str, *of_all: SparkColumn) -> DataFrame:
+    """The newest cleaned row for each value of ``per``, by arrival, then natural key.
+
+    ``of_all`` are columns to add, as window expressions over all rows with that value.
+    """
+    kept = newest_keys(rows.select(per, *raw.KEY, *of_all), per)
+    return kept.drop(per).join(rows, [*raw.KEY])
+
+
+def newest_keys(keys: DataFrame, *per: str) -> DataFrame:
+    """The newest row for each combination of ``per``.
+
+    For rows with few columns besides their natural key: wide ones are expensive to sort. Join the
+    others to the result, which is then the smaller side.
+    """
+    newest_first = Window.partitionBy(*per).orderBy(*raw.newest_first())
+    return keys.withColumn("rank", F.row_number().over(newest_first)).where("rank = 1").drop("rank")
 
 
 def _behind_a_fence(records: DataFrame) -> DataFrame:

@@ -1,9 +1,9 @@
 """analytics.posts: pin, geolocation and user of each post, joined; the input of all outputs."""
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from pinterest_platform.tables import raw
 from pinterest_platform.tables.cleaned.geolocations import GEOLOCATIONS
 from pinterest_platform.tables.cleaned.pins import PINS
 from pinterest_platform.tables.cleaned.users import USERS
@@ -17,21 +17,16 @@ _GEOLOCATION = ("country", "coordinates", "timestamp")
 _USER = ("user_name", "age", "date_joined")
 
 
-# When the rows were cleaned that a post is made from. A later time shows that it is outdated.
-_CLEANED_AT = {
-    "pin_cleaned_at": PINS,
-    "geolocation_cleaned_at": GEOLOCATIONS,
-    "user_cleaned_at": USERS,
-}
+# The versions of a post's rows in the cleaned tables. Another version shows that it is outdated.
+_VERSIONS = {"pin_version": PINS, "geolocation_version": GEOLOCATIONS, "user_version": USERS}
 
 
 def posts(pins: DataFrame, geolocations: DataFrame, users: DataFrame) -> DataFrame:
     """All days of the three cleaned tables -> one row per ``ind`` that has a pin."""
     return (
-        newest(pins, "ind")
-        .select(*_PIN, "channel", "arrived_at", F.col("cleaned_at").alias("pin_cleaned_at"))
-        .join(_newest(geolocations, _GEOLOCATION, "geolocation_cleaned_at"), "ind", "left")
-        .join(_newest(users, _USER, "user_cleaned_at"), "ind", "left")
+        _newest(pins, (*_PIN, "channel", "arrived_at"), "pin_version")
+        .join(_newest(geolocations, _GEOLOCATION, "geolocation_version"), "ind", "left")
+        .join(_newest(users, _USER, "user_version"), "ind", "left")
         .withColumns(
             {
                 "age_group": F.when(F.col("age").between(18, 24), "18-24")
@@ -49,33 +44,45 @@ def posts(pins: DataFrame, geolocations: DataFrame, users: DataFrame) -> DataFra
 def outdated_posts(
     posts: DataFrame, pins: DataFrame, geolocations: DataFrame, users: DataFrame
 ) -> DataFrame:
-    """(ind, gone) of the posts that are missing, or not made from the newest rows of their sources.
+    """(ind, gone) of the posts that are missing, or made from other versions of their rows.
 
-    ``gone`` is true for a post that has no pin any more. Of the cleaned tables, all days, only the
-    keys are read.
+    ``gone`` is true for a post that has no pin any more. Of the cleaned tables, all days, only
+    numbers and times are read.
     """
-    sources = zip(_CLEANED_AT, (pins, geolocations, users), strict=True)
-    current = [
-        rows.groupBy(F.struct("ind").alias("post"))
-        .agg(F.max(raw.recency("cleaned_at")).alias("newest"))
-        .select(F.col("post.ind").alias("ind"), F.col("newest.cleaned_at").alias(f"current_{name}"))
-        for name, rows in sources
-    ]
-    pin, geolocation, user = current
-    made = posts.select(F.col("ind").alias("made_ind"), *(F.col(name) for name in _CLEANED_AT))
+    pin, geolocation, user = (
+        _versions(rows, f"current_{name}")
+        for name, rows in zip(_VERSIONS, (pins, geolocations, users), strict=True)
+    )
+    made = posts.select(F.col("ind").alias("made_ind"), *_VERSIONS)
     found = (
         pin.join(geolocation, "ind", "left")
         .join(user, "ind", "left")
         .join(made, F.col("ind") == F.col("made_ind"), "full_outer")
     )
-    changed = " OR ".join(f"NOT ({name} <=> current_{name})" for name in _CLEANED_AT)
+    changed = " OR ".join(f"NOT ({name} <=> current_{name})" for name in _VERSIONS)
     return found.where(f"made_ind IS NULL OR {changed}").select(
         F.coalesce("ind", "made_ind").alias("ind"), F.col("ind").isNull().alias("gone")
     )
 
 
-def _newest(rows: DataFrame, columns: tuple[str, ...], cleaned_at: str) -> DataFrame:
-    return newest(rows, "ind").select("ind", *columns, F.col("cleaned_at").alias(cleaned_at))
+def _newest(rows: DataFrame, columns: tuple[str, ...], version: str) -> DataFrame:
+    of_all = _version().over(Window.partitionBy("ind")).alias(version)
+    return newest(rows, "ind", of_all).select(*dict.fromkeys(("ind", *columns)), version)
+
+
+def _versions(rows: DataFrame, version: str) -> DataFrame:
+    """(ind, ``version``) of all posts."""
+    # Grouped by a struct: Sail fails to group by a single column with only one distinct value.
+    return (
+        rows.groupBy(F.struct("ind").alias("post"))
+        .agg(_version().alias(version))
+        .select(F.col("post.ind").alias("ind"), version)
+    )
+
+
+def _version() -> SparkColumn:
+    """Another number once any of a post's rows is written or gone."""
+    return F.sum(F.unix_micros("cleaned_at"))
 
 
 def _inherited(table: Table, names: tuple[str, ...], *, nullable: bool) -> tuple[Column, ...]:
@@ -122,11 +129,12 @@ POSTS = Table(
         *(
             Column(
                 name=name,
-                type="TIMESTAMP",
-                description=f"Time at which the row of {table.full_name} was written, UTC.",
+                type="BIGINT",
+                description=f"Version of the post's rows in {table.full_name}: the sum of the "
+                "times at which they were written, in microseconds since 1970.",
                 derived_from=(f"{table.full_name}.cleaned_at",),
             )
-            for name, table in _CLEANED_AT.items()
+            for name, table in _VERSIONS.items()
         ),
     ),
     key=("ind",),
