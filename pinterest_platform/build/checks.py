@@ -1,6 +1,7 @@
-"""Counts a table's rows and runs its checks in one query: on Spark, each query costs a second."""
+"""Counts a table's rows and runs its checks in one query, because Spark takes a second a query."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
@@ -15,8 +16,26 @@ from pinterest_platform.tables.contract import Check, Table
 
 SAMPLE_ROWS = 5
 
-# Parts of the query that no check has the name of.
-_OWN, _TOTAL = "the table's own rows", "rows of all days"
+# Parts of the query besides the checks with rows of their own.
+_OWN, _ALL_DAYS = "the table's own rows", "rows of all days"
+
+# Counts in every part, besides those of the checks.
+_ROWS, _KEYS = "rows", "keys"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """The result of a check.
+
+    Args:
+        covered: the number of rows that the check covers.
+        offending: the number of those that offend.
+        facts: the check's facts, by name.
+    """
+
+    covered: int
+    offending: int
+    facts: Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,136 +45,143 @@ class Counts:
     Args:
         rows: of each day of the request that has any; empty for an unpartitioned table.
         total_rows: of all days.
-        checks: for each check, the rows that it covers, those that offend, and its facts.
+        checks: the results of the checks, by name.
     """
 
     rows: Mapping[date, int]
     total_rows: int
-    checks: Mapping[str, Sequence[int]]
+    checks: Mapping[str, Counted]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of the query: its rows are (part, day, counts), and ``counts`` names the counts."""
+
+    name: str
+    counts: tuple[str, ...]
+    rows: DataFrame
 
 
 def count(table: Table, checks: Sequence[Check], rows: TableRows) -> Counts:
-    """Count the table's rows, and for each check those that offend."""
-    found = reduce(DataFrame.unionAll, _parts(table, checks, rows)).collect()
-    counts: dict[str, list[int]] = {row["part"]: row["counts"] for row in found}
-    # Of each day with rows, or of an unpartitioned table: rows, keys, and what the checks count.
-    own = [row for row in found if row["part"] == _OWN]
-    nothing = [0] * (2 + sum(1 + len(check.facts) for check in _of_own(checks)))
-    of_all = [nothing, *(row["counts"] for row in own)]
-    total, keys, *of_checks = map(sum, zip(*of_all, strict=True))
-    for check in _of_own(checks):
-        size = 1 + len(check.facts)
-        counts[check.name] = [keys if check.per_key else total, *of_checks[:size]]
-        of_checks = of_checks[size:]
+    """Count the rows of a table, and the offending rows of each check."""
+    parts = {part.name: part for part in _parts(table, checks, rows)}
+    by_day: dict[date, int] = {}
+    # The sum over the days.
+    found: dict[str, Counter[str]] = {name: Counter() for name in parts}
+    query = reduce(DataFrame.unionAll, (part.rows for part in parts.values()))
+    for row in query.collect():
+        counts = dict(zip(parts[row["part"]].counts, row["counts"], strict=True))
+        found[row["part"]].update(counts)
+        if row["day"] is not None:
+            by_day[row["day"]] = counts[_ROWS]
     return Counts(
-        rows={row["day"]: row["counts"][0] for row in own if row["day"] is not None},
-        total_rows=counts.get(_TOTAL, [total])[0],
-        checks={check.name: counts[check.name] for check in checks},
+        rows=by_day,
+        total_rows=found[_ALL_DAYS if _ALL_DAYS in found else _OWN][_ROWS],
+        checks={check.name: _counted(check, found[_part_of(check)]) for check in checks},
     )
 
 
 def evidence(
     checks: Sequence[Check], table: Table, counts: Counts, rows: TableRows
 ) -> dict[str, DataFrame]:
-    """The frames to show for checks that found something: samples and reasons."""
+    """Samples of the offending rows and reasons for failures, as DataFrames by name."""
     frames: dict[str, DataFrame] = {}
     for check in checks:
-        covered, offending, *_ = counts.checks[check.name]
-        if offending:
+        counted = counts.checks[check.name]
+        if counted.offending:
             offends = _covered(table, check, rows).where(check.offends)
             # In order, so that every engine shows the same ones.
             frames[_samples(check)] = offends.orderBy(*offends.columns).limit(SAMPLE_ROWS)
-        if check.reason is not None and (offending or covered < check.least_rows):
+        if check.reason is not None and (counted.offending or counted.covered < check.least_rows):
             frames[reason_of(check)] = check.reason(rows)
     return frames
 
 
 def outcome_of(table: Table, check: Check, counts: Counts, shown: Mapping[str, Preview]) -> Checked:
-    """The outcome of a counted check, with the shown ``evidence``."""
-    covered, offending, *facts = counts.checks[check.name]
+    """The outcome of a counted check; ``shown`` is its ``evidence`` as text."""
+    counted = counts.checks[check.name]
+    few_offend = counted.offending <= check.max_share * counted.covered
     return Checked(
         table=table.full_name,
         check=check.name,
-        passed=offending <= check.max_share * covered and covered >= check.least_rows,
+        passed=few_offend and counted.covered >= check.least_rows,
         severity=check.severity,
-        offending=offending,
-        rows_checked=covered,
+        offending=counted.offending,
+        rows_checked=counted.covered,
         samples=shown.get(_samples(check), []),
-        facts=dict(zip(check.facts, facts, strict=True)),
+        facts=dict(counted.facts),
         reason="".join(row["reason"] for row in shown.get(reason_of(check), [])),
         blocking=check.blocking,
     )
+
+
+def reason_of(check: Check) -> str:
+    """The name of a check's reason in ``evidence``."""
+    return f"reason of {check.name}"
 
 
 def _samples(check: Check) -> str:
     return f"samples of {check.name}"
 
 
-def reason_of(check: Check) -> str:
-    """The name of the frame with the reason for a check's failure."""
-    return f"reason of {check.name}"
-
-
-def _parts(table: Table, checks: Sequence[Check], rows: TableRows) -> Iterator[DataFrame]:
-    """Rows of (part, day, counts)."""
-    yield _own(table, checks, rows)
+def _parts(table: Table, checks: Sequence[Check], rows: TableRows) -> Iterator[_Part]:
+    yield _own(table, [check for check in checks if check.over is None], rows)
     if table.daily and rows.days:
-        yield _part(_TOTAL, rows(table.full_name, all_days=True).agg(F.array(F.count("*"))))
+        every_row = rows(table.full_name, all_days=True)
+        yield _part(_ALL_DAYS, every_row, {_ROWS: F.count("*")})
     for check in checks:
         if check.over is not None:
-            counted = check.over(rows).agg(F.array(F.count("*"), *_aggregates(check)))
-            yield _part(check.name, counted)
+            yield _part(check.name, check.over(rows), {_ROWS: F.count("*"), **_aggregates(check)})
 
 
-def _own(table: Table, checks: Sequence[Check], rows: TableRows) -> DataFrame:
-    """For each day of a daily table, or once: its rows, its keys, and what the checks count.
+def _own(table: Table, checks: Sequence[Check], rows: TableRows) -> _Part:
+    """Counts of the table's own rows and keys: by day for a daily table, else in one row.
 
-    Everything comes from one scan, because on Spark, each scan of a Delta table starts a job.
+    One scan is enough for all of them, and on Spark every scan of a Delta table is a job of its
+    own: the scan counts rows by key, and the result counts the keys.
     """
-    of_rows = [F.count("*"), *_flat(check for check in _of_own(checks) if not check.per_key)]
-    names = [f"count_{at}" for at in range(len(of_rows))]
-    named = [each.alias(name) for each, name in zip(of_rows, names, strict=True)]
-    by_day = ["day"] if table.daily else []
+    of_rows: dict[str, SparkColumn] = {_ROWS: F.count("*")}
+    of_keys: dict[str, SparkColumn] = {_KEYS: F.count("*")}
+    for check in checks:
+        (of_keys if check.per_key else of_rows).update(_aggregates(check))
+    days = ["day"] if table.daily else []
     keys = (
         rows(table.full_name)
-        .groupBy(*by_day, F.struct(*table.key).alias("key"))
-        .agg(*named)
-        .withColumnRenamed(names[0], "rows")
+        .groupBy(*days, F.struct(*table.key).alias("key"))
+        .agg(*(aggregate.alias(name) for name, aggregate in of_rows.items()))
     )
-    total, *sums = (F.coalesce(F.sum(name), F.lit(0)) for name in ("rows", *names[1:]))
-    counts = [total, F.count("*")]
-    for check in _of_own(checks):
-        if check.per_key:
-            counts += _aggregates(check)
-        else:
-            size = 1 + len(check.facts)
-            counts += sums[:size]
-            sums = sums[size:]
-    of_day = F.col("day") if table.daily else F.lit(None).cast("date")
-    return (
-        keys.groupBy(*by_day)
-        .agg(F.array(*counts).alias("counts"))
-        .select(F.lit(_OWN).alias("part"), of_day.alias("day"), "counts")
+    sums = {name: F.coalesce(F.sum(F.col(f"`{name}`")), F.lit(0)) for name in of_rows}
+    return _part(_OWN, keys, {**sums, **of_keys}, *days)
+
+
+def _part(name: str, rows: DataFrame, aggregates: Mapping[str, SparkColumn], *days: str) -> _Part:
+    day = F.col("day") if days else F.lit(None).cast("date").alias("day")
+    counts = F.array(*(aggregate.cast("bigint") for aggregate in aggregates.values()))
+    counted = rows.groupBy(*days).agg(counts.alias("counts"))
+    return _Part(name, tuple(aggregates), counted.select(F.lit(name).alias("part"), day, "counts"))
+
+
+def _aggregates(check: Check) -> dict[str, SparkColumn]:
+    sql = {check.name: f"count_if({check.offends})"} | {
+        _fact(check, name): aggregate for name, aggregate in check.facts.items()
+    }
+    return {name: F.expr(aggregate) for name, aggregate in sql.items()}
+
+
+def _fact(check: Check, name: str) -> str:
+    return f"{check.name}: {name}"
+
+
+def _part_of(check: Check) -> str:
+    return _OWN if check.over is None else check.name
+
+
+def _counted(check: Check, counts: Mapping[str, int]) -> Counted:
+    return Counted(
+        covered=counts[_KEYS if check.per_key else _ROWS],
+        offending=counts[check.name],
+        facts={name: counts[_fact(check, name)] for name in check.facts},
     )
-
-
-def _of_own(checks: Sequence[Check]) -> list[Check]:
-    return [check for check in checks if check.over is None]
-
-
-def _part(name: str, counts: DataFrame) -> DataFrame:
-    return counts.toDF("counts").select(
-        F.lit(name).alias("part"), F.lit(None).cast("date").alias("day"), "counts"
-    )
-
-
-def _flat(checks: Iterable[Check]) -> list[SparkColumn]:
-    return [aggregate for check in checks for aggregate in _aggregates(check)]
-
-
-def _aggregates(check: Check) -> list[SparkColumn]:
-    sql = (f"count_if({check.offends})", *check.facts.values())
-    return [F.expr(aggregate).cast("bigint") for aggregate in sql]
 
 
 def _covered(table: Table, check: Check, rows: TableRows) -> DataFrame:

@@ -1,4 +1,4 @@
-"""Brings the cleaned tables up to date with the raw ones: each new raw row is parsed once."""
+"""Updates the cleaned tables and quarantine from the raw tables, parsing each new row once."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, reduce
 from operator import or_
-from typing import Self
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pinterest_platform.build.table_rows import TableRows
 from pinterest_platform.kinds import KINDS
-from pinterest_platform.lake.delta import Lake, of_days, retried
+from pinterest_platform.lake.conflicts import retried
+from pinterest_platform.lake.delta import Lake
 from pinterest_platform.lake.spool import spooled
+from pinterest_platform.lake.stored_rows import of_days
 from pinterest_platform.tables.cleaned.balance import balance
 from pinterest_platform.tables.cleaned.contracts import CLEANED
 from pinterest_platform.tables.cleaned.quarantine import QUARANTINE, quarantined
@@ -36,7 +37,7 @@ _BEFORE_ALL = -1
 
 @dataclass
 class _Plan:
-    """What there is to clean.
+    """The days to rebuild, and the days to add records to.
 
     Args:
         rebuilt: the days whose rows are replaced.
@@ -48,39 +49,39 @@ class _Plan:
     since: dict[str, dict[date, int]] = field(default_factory=lambda: defaultdict(dict))
 
     def added(self, *kinds: str) -> set[date]:
-        """The days to which records of the kinds are added."""
+        """The days to which a run adds records of these kinds."""
         return {day for kind in kinds for day in self.since[kind]}
 
 
 class Cleaning:
-    """Cleans the raw rows of a request's days, within its block.
+    """Cleans the raw rows of a request's days.
 
     Args:
+        spark: the session.
+        lake: the tables.
+        rows: of the request.
+        spools: takes the parsed records, and deletes them when it is closed.
         full: whether to rebuild the days. Otherwise, only rows that were ingested after the cleaned
             ones are cleaned, except on days whose rows do not add up: after an ingestion that was
             committed late, or in a table that lost rows. Those days are rebuilt.
     """
 
-    def __init__(self, spark: SparkSession, lake: Lake, rows: TableRows, *, full: bool) -> None:
+    def __init__(
+        self, spark: SparkSession, lake: Lake, rows: TableRows, spools: ExitStack, *, full: bool
+    ) -> None:
         self._spark = spark
         self._lake = lake
         self._rows = rows
+        self._spools = spools
         self._full = full
-        self._stack = ExitStack()
         self._parsed: dict[str, DataFrame] = {}
         self._has_quarantined = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._stack.close()
 
     def update(self, table: Table) -> None:
         """Bring a cleaned table up to date.
 
-        Quarantine is updated with the first of them, even if the request does not name it: the
-        records that a cleaned table rejects would otherwise be in neither.
+        The first update of a request includes quarantine, even if the request does not name it.
+        Otherwise, records that a cleaned table rejects would be in no table.
         """
         if not self._has_quarantined:
             self._update_quarantine()
@@ -111,7 +112,7 @@ class Cleaning:
 
     @cached_property
     def _plan(self) -> _Plan:
-        # Made before the first table is written, which changes the balance.
+        # Planned before the first write, which changes the balance.
         if self._full:
             return _Plan(set(self._rows.days))
         return retried(self._planned)
@@ -135,14 +136,14 @@ class Cleaning:
                 plan.rebuilt.add(day)
             elif any(at > last for at, _, _ in known):
                 plan.since[kind][day] = last
-        # One kind that does not add up is enough: quarantine has the rows of all kinds.
+        # Quarantine holds all kinds, so a day is rebuilt for all of them or for none.
         for days in plan.since.values():
             for day in plan.rebuilt & set(days):
                 del days[day]
         return plan
 
     def _records(self, contract: RecordContract) -> DataFrame:
-        """The parsed records to clean."""
+        """The parsed records of the planned days."""
         kind = contract.kind
         if kind.name not in self._parsed:
             to_clean = [F.col("day").isin([*self._plan.rebuilt])]
@@ -150,7 +151,7 @@ class Cleaning:
                 later = F.col("ingested_at") > F.timestamp_micros(F.lit(micros))
                 to_clean.append((F.col("day") == F.lit(day)) & later)
             raw_rows = united(*map(self._rows, kind.raw_tables)).where(reduce(or_, to_clean))
-            self._parsed[kind.name] = self._stack.enter_context(
+            self._parsed[kind.name] = self._spools.enter_context(
                 spooled(self._spark, parsed(raw_rows, contract))
             )
         return self._parsed[kind.name]
@@ -169,9 +170,9 @@ class Cleaning:
     def _with_current(
         self, table: Table, contract: RecordContract, days: Collection[date]
     ) -> DataFrame:
-        """The usable records, and the cleaned rows of the same posts."""
+        """The usable records of the days, and the current cleaned rows of their posts."""
         records = self._usable(contract, days)
         current = of_days(self._lake.read(table), days)
-        # The posts come first: engines keep the left side of a join in memory.
+        # Sail holds the left side of a join in memory, so the smaller one comes first.
         posts = records.select("day", "ind").distinct()
         return records.unionAll(posts.join(current, ["day", "ind"]).select(*records.columns))

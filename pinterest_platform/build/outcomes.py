@@ -41,7 +41,7 @@ class Materialized:
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """A check was run: how many of the rows that it covers offend, some of them, and its facts."""
+    """The result of a check: the numbers of covered and offending rows, samples, and facts."""
 
     table: str
     check: str

@@ -1,4 +1,4 @@
-"""A few rows as text, for metadata."""
+"""Shows rows as text in metadata."""
 
 from collections.abc import Collection, Mapping
 from functools import reduce
@@ -15,10 +15,14 @@ _UNCUT = 2**20
 
 
 def previews(frames: Mapping[str, DataFrame], whole: Collection[str] = ()) -> dict[str, Preview]:
-    """All rows of some frames as text, by the frames' names, from one query.
+    """Collect small DataFrames as text in one query.
 
-    Long cells are cut, except in the frames ``whole``, and binary ones are hexadecimal. A frame's
-    order is kept if it has a limit.
+    Args:
+        frames: the DataFrames by name; their rows stay in order if they have a limit.
+        whole: the names of those whose long cells are not cut.
+
+    Returns:
+        The rows by name. Binary cells are hexadecimal.
     """
     if not frames:
         return {}
@@ -45,7 +49,7 @@ def _part(name: str, rows: DataFrame, length: int) -> DataFrame:
 
 def _as_text(column: str, type_: str, length: int) -> SparkColumn:
     text = F.hex(column) if type_ == "binary" else F.col(column).cast("string")
-    # One more, to tell whether anything was cut.
+    # One character more shows whether the text is longer.
     return F.substring(text, 1, length + 1)
 
 

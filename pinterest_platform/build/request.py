@@ -10,9 +10,9 @@ from pydantic import TypeAdapter
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """Tables to make and checks (table, name) to run, for some days; no days for analytics.
+    """Tables to build and checks (table, name) to run, for some days; no days for analytics.
 
-    ``full`` rebuilds cleaned tables and posts. Otherwise, only what is new is added to them.
+    A ``full`` request rebuilds cleaned tables and posts. Others only add new records to them.
     """
 
     tables: tuple[str, ...]

@@ -6,7 +6,8 @@ from datetime import date
 from pyspark.sql import DataFrame
 from typing_extensions import override
 
-from pinterest_platform.lake.delta import Lake, of_days
+from pinterest_platform.lake.delta import Lake
+from pinterest_platform.lake.stored_rows import of_days
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Rows, Table
 

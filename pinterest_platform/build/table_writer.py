@@ -1,9 +1,10 @@
-"""Writes tables: ingests raw ones, cleans, and makes those that have a transform."""
+"""Writes tables: ingests into raw ones, updates cleaned ones, and runs the other transforms."""
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -25,7 +26,7 @@ LARGEST_SHARE = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """A table was written: how long it took, and what ingestion found."""
+    """A written table: the duration of the write, and the results of its ingestion."""
 
     seconds: float
     facts: dict[str, int]
@@ -33,35 +34,36 @@ class Written:
 
 
 class TableWriter:
-    """Brings tables up to date, within its block.
+    """Brings tables up to date.
 
     Args:
         spark: the session.
         lake: the tables.
-        places: what raw tables are ingested from, and the transforms' parameters.
+        places: where raw tables are ingested from, and the transforms' parameters.
         rows: of the request.
-        full: whether to rebuild cleaned tables and posts; otherwise, only what is new is added.
+        spools: takes temporary rows, and deletes them when it is closed.
+        full: whether to rebuild cleaned tables and posts; otherwise, only new records are added.
     """
 
     def __init__(
-        self, spark: SparkSession, lake: Lake, places: Places, rows: TableRows, *, full: bool
+        self,
+        spark: SparkSession,
+        lake: Lake,
+        places: Places,
+        rows: TableRows,
+        spools: ExitStack,
+        *,
+        full: bool,
     ) -> None:
         self._spark = spark
         self._lake = lake
         self._places = places
         self._rows = rows
         self._full = full
-        self._cleaning = Cleaning(spark, lake, rows, full=full)
-
-    def __enter__(self) -> Self:
-        self._cleaning.__enter__()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._cleaning.__exit__(*raised)
+        self._cleaning = Cleaning(spark, lake, rows, spools, full=full)
 
     def write(self, table: Table) -> Written:
-        """Bring a table up to date; those that it is made from must be."""
+        """Bring a table up to date with its inputs."""
         started = time.monotonic()
         facts: dict[str, int] = {}
         watermark: dict[str, Any] = {}
@@ -77,7 +79,7 @@ class TableWriter:
         return Written(seconds=time.monotonic() - started, facts=facts, watermark=watermark)
 
     def _update(self, table: Table) -> None:
-        """Make the outdated rows of a table again or, if that is not worth it, all of them."""
+        """Replace the outdated rows of a table, or all rows if many are outdated or it has few."""
         rebuild = partial(self._lake.replace, table, partial(self._transformed, table))
         if self._full or table.outdated is None or self._lake.is_outdated(table):
             rebuild()
@@ -95,7 +97,7 @@ class TableWriter:
                 self._lake.upsert(table, partial(self._transformed, table, outdated))
 
     def _transformed(self, table: Table, only: DataFrame | None = None) -> DataFrame:
-        """The rows of a table, or those with the keys ``only``."""
+        """The rows that a table's transform returns; with ``only``, those with these keys."""
         assert table.transform is not None, table.full_name  # noqa: S101 - only raw tables have none
         inputs = self._inputs(table)
         if only is not None:

@@ -1,6 +1,7 @@
 """Builds tables: the one function that a local step and a remote entry point both call."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 
 from pyspark.sql import DataFrame, SparkSession
@@ -13,7 +14,7 @@ from pinterest_platform.build.request import Request
 from pinterest_platform.build.table_rows import TableRows
 from pinterest_platform.build.table_writer import TableWriter, Written
 from pinterest_platform.ingest.kinesis.pending import readings
-from pinterest_platform.lake.delta import retried
+from pinterest_platform.lake.conflicts import retried
 from pinterest_platform.lake.unity import lake_of
 from pinterest_platform.places import Places
 from pinterest_platform.tables.catalog import TABLES
@@ -38,7 +39,8 @@ def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Out
     lake = lake_of(spark, places.lake)
     rows = TableRows(lake, request.days, partial(readings, spark, lake, places))
     failed: dict[str, str] = {}
-    with TableWriter(spark, lake, places, rows, full=request.full) as writer:
+    with ExitStack() as spools:
+        writer = TableWriter(spark, lake, places, rows, spools, full=request.full)
         for name, table in TABLES.items():
             checks = [check for check in table.checks if (name, check.name) in request.checks]
             cause = next((failed[above] for above in table.inputs if above in failed), None)
@@ -63,7 +65,7 @@ def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Out
 def _outcomes(
     table: Table, checks: Sequence[Check], rows: TableRows, written: Written | None
 ) -> list[Outcome]:
-    """The outcome of a table that was written, if it was, and those of its checks."""
+    """The outcomes of a table's checks, after that of the table itself if it was written."""
     counts = count(table, checks, rows)
     frames = evidence(checks, table, counts, rows)
     if written is not None:
@@ -88,7 +90,7 @@ def _outcomes(
 
 
 def _excerpts(table: Table, counts: Counts, rows: TableRows) -> dict[str, DataFrame]:
-    """The frames to show of a table that has rows."""
+    """The preview and breakdown of a table as DataFrames; none of a table without rows."""
     if not (sum(counts.rows.values()) if table.daily else counts.total_rows):
         return {}
     found = rows(table.full_name)

@@ -32,7 +32,7 @@ def command(
     selection: str | None,
     full: bool,
 ) -> None:
-    """Materialise assets; without days, every day with new data or, with --full, with any."""
+    """Materialise assets; without days, every day with new data (with --full, with any data)."""
     settings = load()
     days = _requested_days(settings, day, first, last)
     assets = runs.selected(selection)

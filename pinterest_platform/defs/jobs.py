@@ -9,8 +9,8 @@ JOB = "arrivals_to_analytics"
 # Tag of runs started in a terminal: the process that executes them, as "<host>:<pid>".
 PROCESS_TAG = "pinterest/process"
 
-# Tag of runs that add only what is new, see ``Request.full``. Runs without it, such as those that
-# people start in the UI, backfills and the daily schedule, rebuild their days.
+# Tag of runs that only add new records; see ``Request``. Runs without it rebuild their days: runs
+# from the UI, backfills and the daily schedule.
 INCREMENTAL_TAGS = {"pinterest/incremental": "true"}
 
 arrivals_to_analytics = dg.define_asset_job(

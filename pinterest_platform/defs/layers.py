@@ -44,8 +44,8 @@ class BuildConfig(dg.Config):
 
     full_refresh: bool | None = Field(
         default=None,
-        description="Whether to rebuild cleaned tables and posts, instead of adding what is new. "
-        "By default, runs of sensors and of `pinterest run` add, and other runs rebuild.",
+        description="Whether to rebuild cleaned tables and posts, not only to add new records. "
+        "By default, runs of sensors and of `pinterest run` add, and all others rebuild.",
     )
 
 
@@ -106,7 +106,7 @@ def layer(
 def specs(
     tables: Iterable[Table], deps: Mapping[str, Sequence[dg.AssetKey]] | None = None
 ) -> list[dg.AssetSpec]:
-    """The asset of each table; ``deps`` are its upstream assets that are no tables."""
+    """The asset of each table; ``deps`` are its external upstream assets."""
     return [
         dg.AssetSpec(
             asset_key(table.full_name),

@@ -1,21 +1,17 @@
 """The lake: naming, reading and writing tables. Every write is one idempotent Delta commit."""
 
-import random
-import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import obstore
 from obstore.exceptions import BaseError
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
-from pyspark.sql import functions as F
 
 from pinterest_platform.errors import (
     ConfigurationError,
@@ -26,33 +22,14 @@ from pinterest_platform.errors import (
     is_outage,
 )
 from pinterest_platform.folders import is_folder, is_plain, plain_path
+from pinterest_platform.lake.conflicts import is_conflict, retried
 from pinterest_platform.lake.faults import damaged_log, storage_fault
 from pinterest_platform.lake.misplaced import reject_misplaced
 from pinterest_platform.lake.spool import has_spool, spooled
+from pinterest_platform.lake.stored_rows import day_list, in_order, of_days, typed
 from pinterest_platform.object_store import open_store
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Table
-
-# A writer loses at most one race per round to each other writer of the table. More than a handful
-# of concurrent writers is a configuration error that should surface.
-ATTEMPTS = 6
-
-# The largest LIMIT that Spark accepts, and more rows than an ordered table can have.
-_ALL = 2**31 - 1
-
-# Error markers of a concurrent commit, for writers and for readers of the log.
-_OVERTAKEN = (
-    "Failed to commit transaction",
-    "Missing commit file",
-    "ConcurrentAppend",
-    "ConcurrentDelete",
-    "DELTA_CONC",
-    # Raised when two writers create the same table concurrently.
-    "DELTA_PROTOCOL_CHANGED",
-    "DELTA_METADATA_CHANGED",
-)
-
-T = TypeVar("T")
 
 
 class Lake:
@@ -82,25 +59,7 @@ class Lake:
 
     def add(self, table: Table, rows: Callable[[], DataFrame], days: Collection[date]) -> None:
         """Add the rows of ``days`` whose key is missing from the table on their day."""
-        self._ensure(table)
-        with self._read_once(table, rows) as to_add:
-
-            def merge(new_rows: Callable[[], DataFrame]) -> None:
-                on = " AND ".join(
-                    [
-                        *(f"target.`{column}` = source.`{column}`" for column in table.key),
-                        "target.day = source.day",
-                        f"target.day IN ({_listed(days)})",
-                    ]
-                )
-                with self._view(new_rows()) as view:
-                    self._spark.sql(
-                        f"MERGE INTO {self._sql_name(table)} AS target "
-                        f"USING {view} AS source ON {on} WHEN NOT MATCHED THEN INSERT *"
-                    ).collect()
-
-            if to_add is not None:
-                retried(partial(merge, to_add))
+        self._merge(table, rows, days)
 
     def upsert(
         self,
@@ -110,7 +69,7 @@ class Lake:
         days: Collection[date] = (),
         newer: str | None = None,
     ) -> None:
-        """Insert rows with new keys, and replace the others.
+        """Insert the rows with new keys, and replace the table's rows that have the same keys.
 
         Args:
             table: with a key that names one row.
@@ -118,33 +77,43 @@ class Lake:
             days: of the rows, if the table is daily.
             newer: a column; only rows with a lower value in it are replaced.
         """
-        self._ensure(table)
-        same = " AND ".join(
-            [
-                *(f"target.`{column}` = source.`{column}`" for column in table.key),
-                *([f"target.day IN ({_listed(days)})"] if days else []),
-            ]
-        )
         condition = f" AND source.`{newer}` > target.`{newer}`" if newer else ""
+        self._merge(table, rows, days, update=f"WHEN MATCHED{condition} THEN UPDATE SET * ")
 
-        def merge(new_rows: Callable[[], DataFrame]) -> None:
+    def _merge(
+        self,
+        table: Table,
+        rows: Callable[[], DataFrame],
+        days: Collection[date],
+        *,
+        update: str = "",
+    ) -> None:
+        """Insert the rows with new keys; the SQL clause ``update`` handles the others."""
+        self._ensure(table)
+        key = list(dict.fromkeys((*table.key, *(["day"] if table.daily else []))))
+        on = [f"target.`{column}` = source.`{column}`" for column in key]
+        if days:
+            # So that engines read these partitions only.
+            on.append(f"target.day IN ({day_list(days)})")
+
+        def merge(source: Callable[[], DataFrame]) -> None:
             target = self._load(table)
-            target = (of_days(target, days) if days else target).select(*table.key)
-            # Sail rewrites the files of any key that could match, even if none does.
-            superseding = new_rows().join(target, list(table.key), "left_semi").limit(1).collect()
-            update = f"WHEN MATCHED{condition} THEN UPDATE SET * "
-            with self._view(new_rows()) as view:
+            keys = (of_days(target, days) if days else target).select(*key)
+            # Sail rewrites files for a clause on matching rows even if there are none.
+            matches = update and source().join(keys, key, "left_semi").limit(1).collect()
+            with self._view(source()) as view:
                 self._spark.sql(
                     f"MERGE INTO {self._sql_name(table)} AS target USING {view} AS source "
-                    f"ON {same} {update if superseding else ''}WHEN NOT MATCHED THEN INSERT *"
+                    f"ON {' AND '.join(on)} {update if matches else ''}"
+                    "WHEN NOT MATCHED THEN INSERT *"
                 ).collect()
 
-        with self._read_once(table, rows) as to_merge:
-            if to_merge is not None:
-                retried(partial(merge, to_merge))
+        with self._read_once(table, rows) as source:
+            if source is not None:
+                retried(partial(merge, source))
 
     def is_outdated(self, table: Table) -> bool:
-        """Whether the table was made under a contract with other columns."""
+        """Whether the stored table has other columns than its contract."""
         self._ensure(table)
         return table.full_name in self._outdated
 
@@ -152,11 +121,11 @@ class Lake:
         self, table: Table, rows: Callable[[], DataFrame], days: Collection[date]
     ) -> None:
         """Replace the table's rows for ``days``; other days stay unchanged."""
-        condition = f"day IN ({_listed(days)})"
+        condition = f"day IN ({day_list(days)})"
         self._ensure(table)
         # Filter here: not every engine rejects rows outside the condition.
         retried(
-            lambda: self._replace_where(table, _typed(table, rows()).where(condition), condition)
+            lambda: self._replace_where(table, typed(table, rows()).where(condition), condition)
         )
 
     def replace(self, table: Table, rows: Callable[[], DataFrame]) -> None:
@@ -166,9 +135,9 @@ class Lake:
         """
 
         def replace() -> None:
-            typed = _typed(table, rows())
+            found = typed(table, rows())
             self._save(
-                (_in_order(typed) if table.ordered else typed)
+                (in_order(found) if table.ordered else found)
                 .write.format("delta")
                 .mode("overwrite")
                 .option("overwriteSchema", str(outdated).lower()),
@@ -214,7 +183,7 @@ class Lake:
             yield
         except (PySparkException, Py4JJavaError) as error:
             fault = self.fault(error)
-            busy = is_outage(str(error)) or _is_overtaken(error)
+            busy = is_outage(str(error)) or is_conflict(error)
             raise fault or (OutageError if busy else PlatformError)(
                 f"{what} ({self.with_own_path(first_line(error))})"
             ) from error
@@ -259,6 +228,7 @@ class Lake:
             pages = obstore.list(open_store(self.location(table)), "_delta_log/")
             return any(found["path"].endswith(".json") for page in pages for found in page)
         except (BaseError, OSError):
+            # Called after an engine's error: the caller then reports that one.
             return False
 
     def _load(self, table: Table) -> DataFrame:
@@ -322,9 +292,9 @@ class Lake:
         again: too many reads for a shard that allows five per second.
         """
         if not has_spool(self._spark):
-            yield lambda: _typed(table, rows())
+            yield lambda: typed(table, rows())
             return
-        with spooled(self._spark, _typed(table, rows())) as read:
+        with spooled(self._spark, typed(table, rows())) as read:
             yield (lambda: read) if read.limit(1).collect() else None
 
     def _ensure(self, table: Table) -> None:
@@ -353,16 +323,18 @@ class Lake:
             columns = self._columns(table)
         if tuple(columns) != table.column_names:
             self._outdated.add(table.full_name)
-            # Outputs are replaced as a whole; in other tables, the columns are null until then.
+            # A write replaces all of an ordered table. In others, rows keep null in new columns
+            # until they are rebuilt.
             if not table.ordered and not set(table.column_names) <= set(columns):
                 retried(partial(self._add_columns, table))
         self._ensured.add(table.full_name)
 
     def _columns(self, table: Table) -> list[str]:
-        """The columns of the table as it is; none if it does not exist."""
+        """The columns of the stored table; none if it does not exist."""
         try:
             return self._load(table).columns
         except (PySparkException, Py4JJavaError):
+            # A table that is missing for another reason cannot be created: that error tells why.
             return []
 
     def _add_columns(self, table: Table) -> None:
@@ -373,49 +345,3 @@ class Lake:
             .option("mergeSchema", "true"),
             table,
         )
-
-
-def retried(action: Callable[[], T]) -> T:
-    """Run an action on a table, and retry it after a conflict with another writer.
-
-    A retry repeats the read that the write depends on, so the other writer's rows are kept.
-    """
-    for attempt in range(1, ATTEMPTS):
-        try:
-            return action()
-        # With a JVM in this process, PySpark passes Delta's exceptions on unconverted.
-        except (PySparkException, Py4JJavaError) as error:
-            if not _is_overtaken(error):
-                raise
-            # Random, so that two writers do not collide again.
-            time.sleep(random.uniform(0, 0.2 * 2**attempt))  # noqa: S311
-    return action()
-
-
-def _is_overtaken(error: Exception) -> bool:
-    """Whether another writer was faster."""
-    return any(sign in str(error) for sign in _OVERTAKEN)
-
-
-def of_days(rows: DataFrame, days: Collection[date]) -> DataFrame:
-    """The rows of the given days."""
-    return rows.where(F.expr(f"day IN ({_listed(days)})"))
-
-
-def _typed(table: Table, rows: DataFrame) -> DataFrame:
-    """The rows, cast to the columns and types of the contract."""
-    return rows.select(
-        *(F.col(column.name).cast(column.type).alias(column.name) for column in table.columns)
-    )
-
-
-def _in_order(rows: DataFrame) -> DataFrame:
-    """The rows ordered by their columns, in one partition.
-
-    Engines drop a sort that nothing depends on before a write. A limit depends on it.
-    """
-    return rows.coalesce(1).orderBy(*rows.columns).limit(_ALL)
-
-
-def _listed(days: Collection[date]) -> str:
-    return ", ".join(f"DATE'{day}'" for day in sorted(days))

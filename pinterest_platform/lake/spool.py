@@ -24,9 +24,9 @@ def has_spool(spark: SparkSession) -> bool:
 
 @contextmanager
 def spooled(spark: SparkSession, rows: DataFrame) -> Iterator[DataFrame]:
-    """The rows, evaluated once and stored until the block ends.
+    """Evaluate rows once, and store them until the block ends.
 
-    Without a spool, the engine evaluates them each time that they are read.
+    Without a spool, the engine evaluates the rows whenever they are read.
     """
     with _folder(spark) as folder:
         if folder is None:

@@ -43,14 +43,16 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A data check: no row may meet the SQL condition ``offends``.
+    """A data check: a covered row that meets the SQL condition ``offends`` is a fault.
 
-    The rows are the table's own or those of ``over``; with ``per_key``, there is one for each key
-    of the table, with the number of its ``rows``. The check fails when more than ``max_share`` (0
-    to 1) of the rows offend, or if there are fewer than ``least_rows``. ``facts`` are further
-    counts, by name, as SQL aggregates over the rows. ``reason``, called after a failure, returns
-    one row with one text that names the fault. A failed error stops the tables downstream, unless
-    it is not ``blocking``; a failed warning is only reported.
+    The check covers the table's own rows; with ``over``, the rows that it returns; with
+    ``per_key``, the keys of the table, each with its number of ``rows``.
+
+    The check fails if more than ``max_share`` (0 to 1) of the covered rows offend, or if there are
+    fewer than ``least_rows``. ``facts`` are further counts for the metadata: SQL aggregates over
+    the covered rows, by name. ``reason`` is called after a failure; it returns one row with one
+    text that names the fault. A failed error stops the tables downstream, unless it is not
+    ``blocking``; a failed warning is only reported.
     """
 
     name: str
@@ -71,11 +73,12 @@ class Table:
     """A table of the lake, ``<schema>.<name>``, and how it is made.
 
     ``transform`` takes one DataFrame per table in ``inputs``, in that order, and the settings named
-    in ``parameters`` as keywords. Raw tables have no transform: they are ingested.
-    The build cleans with the steps of a cleaned table's transform, to parse a record once for the
-    table and for quarantine. ``outdated``
-    takes the table's own rows and then its inputs, and returns the keys of the rows to make again,
-    with ``gone`` for those that have none any more.
+    in ``parameters`` as keywords. Raw tables have none, because they are ingested. For cleaned
+    tables, a build takes the transform's steps one by one: it parses each record once, for the
+    table and for quarantine.
+
+    ``outdated`` takes the table's own rows and its inputs. It returns the keys of the rows to
+    replace, with the column ``gone``: true for a key that the inputs no longer have.
     """
 
     schema: Literal["raw", "cleaned", "analytics"]

@@ -135,7 +135,7 @@ STREAM = {
 
 
 def newest_first() -> list[SparkColumn]:
-    """The order of a post's records: the newest arrival first, then by natural key."""
+    """Sort keys for a post's records: descending by arrival, then by natural key."""
     # Numbers are digit strings, so the longer one is larger. A record that arrived in an aggregated
     # record or an array adds its position after the number; one that arrived in both adds two.
     number = F.col("offset_or_sequence_number")

@@ -27,7 +27,7 @@ _BROKEN = "_broken"
 
 @dataclass(frozen=True, kw_only=True)
 class RecordContract:
-    """The contract of a kind's records: the JSON object's fields, reasons to reject it, and values.
+    """The contract of a kind's records: their JSON fields, reasons for quarantine, and values.
 
     ``problems`` returns expressions over ``record.<field>`` and ``arrived_at``, each a reason
     (text) or null: the first non-null one is the record's reason. ``values`` returns the columns of
@@ -60,8 +60,8 @@ def cleaned(raw_rows: DataFrame, contract: RecordContract) -> DataFrame:
 def parsed(raw_rows: DataFrame, contract: RecordContract) -> DataFrame:
     """The raw rows with ``ind``, the contract's values, and ``reason``.
 
-    ``reason`` is null for a usable record, which then needs no ``value`` any more; otherwise it is
-    the reason for quarantine.
+    ``reason`` is null for a usable record, whose ``value`` is then dropped; otherwise it is the
+    reason for quarantine.
     """
     ids = contract.kind.id_fields
     schema = ", ".join(f"`{name}` STRING" for name in (*ids, *contract.fields, _BROKEN))
@@ -90,9 +90,9 @@ def parsed(raw_rows: DataFrame, contract: RecordContract) -> DataFrame:
 
 
 def usable(records: DataFrame, contract: RecordContract) -> DataFrame:
-    """The usable ones of parsed records: ``ind``, values and origin."""
+    """Parsed records -> ``ind``, values and origin of the usable ones."""
     return (
-        _behind_a_fence(records)
+        _with_filterable_reason(records)
         .where("reason IS NULL")
         .select(
             "ind",
@@ -109,15 +109,15 @@ def usable(records: DataFrame, contract: RecordContract) -> DataFrame:
 
 
 def unusable(records: DataFrame) -> DataFrame:
-    """The parsed records with a ``reason`` for quarantine."""
-    return _behind_a_fence(records).where("reason IS NOT NULL")
+    """Parsed records -> the unusable ones."""
+    return _with_filterable_reason(records).where("reason IS NOT NULL")
 
 
 def newest_of_day(rows: DataFrame) -> DataFrame:
-    """Usable records and cleaned rows -> one cleaned row per day and ``ind``, the newest.
+    """Usable records and cleaned rows -> the newest of each day and ``ind``, as a cleaned row.
 
-    It counts the records that it supersedes, and has the time at which the last of all of them was
-    ingested: cleaned rows that are merged with later records give the same row as all records.
+    The row counts the records that it supersedes, and keeps the latest ``ingested_at`` of all of
+    them. So merging cleaned rows with later records gives the same rows as cleaning all records.
     """
     post = Window.partitionBy("day", "ind")
     kept = newest_keys(
@@ -140,7 +140,7 @@ def newest_of_day(rows: DataFrame) -> DataFrame:
 def newest(rows: DataFrame, per: str, *of_all: SparkColumn) -> DataFrame:
     """The newest cleaned row for each value of ``per``, by arrival, then natural key.
 
-    ``of_all`` are columns to add, as window expressions over all rows with that value.
+    ``of_all`` adds columns: window expressions over all rows with the same value.
     """
     kept = newest_keys(rows.select(per, *raw.KEY, *of_all), per)
     return kept.drop(per).join(rows, [*raw.KEY])
@@ -149,18 +149,18 @@ def newest(rows: DataFrame, per: str, *of_all: SparkColumn) -> DataFrame:
 def newest_keys(keys: DataFrame, *per: str) -> DataFrame:
     """The newest row for each combination of ``per``.
 
-    For rows with few columns besides their natural key: wide ones are expensive to sort. Join the
-    others to the result, which is then the smaller side.
+    Wide rows are expensive to sort: pass the natural key and few other columns, and join the rest
+    to the result.
     """
     newest_first = Window.partitionBy(*per).orderBy(*raw.newest_first())
     return keys.withColumn("rank", F.row_number().over(newest_first)).where("rank = 1").drop("rank")
 
 
-def _behind_a_fence(records: DataFrame) -> DataFrame:
-    """The records, with a ``reason`` that can be filtered by.
+def _with_filterable_reason(records: DataFrame) -> DataFrame:
+    """The records, with ``reason`` ready for filters.
 
-    Planners push a filter on a parsed column below the parse and repeat all of it there; Sail's
-    then takes ten times as long, or all memory. They push none below an explode.
+    Planners push a filter below the parse and repeat the parse in it. Sail then plans ten times as
+    long, or runs out of memory. No planner pushes a filter below an explode.
     """
     reasons = records.withColumn("reasons", F.array("reason")).drop("reason")
     return reasons.select("*", F.explode("reasons").alias("reason")).drop("reasons")
@@ -241,9 +241,9 @@ def ind_of(kind: Kind) -> Column:
 
 
 def lineage_of(kind: Kind, *extras: Column) -> tuple[Column, ...]:
-    """The final columns of every cleaned table: channel, arrival, natural key and increments.
+    """The final columns of every cleaned table: channel, arrival, natural key, and upkeep.
 
-    ``extras`` are the table's own columns behind the natural key.
+    ``extras`` are further columns of one table, after the natural key.
     """
     origin = [
         Column(
@@ -275,14 +275,13 @@ def lineage_of(kind: Kind, *extras: Column) -> tuple[Column, ...]:
         Column(
             name="ingested_at",
             type="TIMESTAMP",
-            description="Time at which the last of the post's records of the day was written to a "
-            "raw table, UTC.",
+            description="Latest ingested_at of the post's raw rows of the day, UTC.",
             derived_from=batches,
         ),
         Column(
             name="duplicates_dropped",
             type="INT",
-            description="Number of the post's older records of the day.",
+            description="Number of older records of the post on the day.",
             derived_from=keys,
         ),
         Column(

@@ -79,12 +79,12 @@ class Platform:
             self.make_only(names, of_days, full=full)
 
     def make_only(self, tables: Iterable[str], days: Iterable[date], *, full: bool = False) -> None:
-        """Some tables, without their checks."""
+        """Build some tables without running their checks."""
         request = Request(tables=tuple(tables), checks=(), days=tuple(days), full=full)
         list(build(self.spark, self.places, request))
 
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
-        """All rows of all tables, without the times at which they were made."""
+        """All rows of all tables, without columns that differ between runs."""
         return {name: self.rows(name, *VOLATILE) for name in TABLES}
 
 

@@ -1,4 +1,4 @@
-"""What a run costs an engine: queries and commits, each a second or more on Spark."""
+"""The number of queries and commits in a run; on Spark, each takes a second or more."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ Queries = Callable[[], int]
 
 @pytest.fixture
 def queries(monkeypatch: pytest.MonkeyPatch) -> Queries:
-    """The number of queries and writes that were sent since the last call."""
+    """Counts the queries and commands sent to the engine since the last call."""
     sent = []
     send = SparkConnectClient._execute_and_fetch
 
@@ -39,7 +39,7 @@ def queries(monkeypatch: pytest.MonkeyPatch) -> Queries:
 
 
 def commits(platform: Platform) -> dict[str, int]:
-    """The commits of each table so far."""
+    """The number of commits in each table's log."""
     lake = Path(platform.places.lake)
     return {
         name: len(list(lake.glob(f"{name.replace('.', '/')}/_delta_log/*.json"))) for name in TABLES
@@ -50,7 +50,7 @@ def test_the_queries_and_commits_of_runs(platform: Platform, queries: Queries) -
     land_posts(platform.landing, range(20))
     platform.all(DAY)
     first, made = queries(), commits(platform)
-    # An empty table, and then its rows.
+    # One commit creates the table, another one writes its rows.
     assert made == dict.fromkeys(TABLES, 2) | dict.fromkeys(EMPTY, 1)
 
     land_posts(platform.landing, range(20, 22), offset=20)
@@ -61,10 +61,10 @@ def test_the_queries_and_commits_of_runs(platform: Platform, queries: Queries) -
 
     platform.all(DAY)
     third, last = queries(), commits(platform)
-    # Tables that are small enough are always rebuilt.
+    # Small tables are rebuilt by every run.
     rebuilt = {"analytics.posts", *(table.full_name for table in OUTPUTS)}
     assert {name for name in TABLES if last[name] > after[name]} == rebuilt
-    # Of 22 tables with 95 checks. Lower them when a run takes fewer.
+    # Limits for 22 tables with 95 checks: lower them when a run needs fewer queries.
     assert first <= 104
     assert second <= 101
     assert third <= 57

@@ -1,4 +1,4 @@
-"""Increments give the same rows as a rebuild, whatever arrives or gets lost."""
+"""Incremental runs give the same rows as a rebuild, whatever arrives or is lost."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ RECORD = {"pin": pin, "geo": geo, "user": user}
 
 @dataclass(frozen=True)
 class Record:
-    """A record as it arrived: of a post, or broken."""
+    """A record that arrives: of the post ``ind``, or not JSON if that is None."""
 
     kind: str
     stream: bool
@@ -40,7 +40,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Ingestion:
-    """Records that are added to the raw tables at once, by a run that started at ``minute``."""
+    """Records that one run adds to the raw tables; ``minute`` is when the run started."""
 
     records: tuple[Record, ...]
     minute: int
@@ -48,7 +48,7 @@ class Ingestion:
 
 @dataclass(frozen=True)
 class Loss:
-    """A table that is deleted, or put back to its state before the last run."""
+    """The deletion of a table, or its restoration to the state before the last run."""
 
     table: str
     restored: bool
@@ -67,7 +67,7 @@ RECORDS = st.builds(
 INGESTIONS = st.builds(
     Ingestion,
     records=st.lists(RECORDS, min_size=1, max_size=8).map(tuple),
-    # A run that starts first can commit last, and two can start at once.
+    # Independent of the order of commits: a run that started earlier can commit later.
     minute=st.integers(0, 5),
 )
 LOSSES = st.builds(Loss, table=st.sampled_from(MADE), restored=st.booleans())
@@ -109,7 +109,7 @@ def lose(lake: Path, loss: Loss, before: Path) -> None:
 
 
 def play(platform: Platform, steps: Sequence[Step], before: Path) -> None:
-    """Take the steps, and then run all days."""
+    """Perform the steps, then an incremental run of all days."""
     lake = Path(platform.places.lake)
     for number, step in enumerate([*steps, DAYS]):
         match step:
@@ -133,7 +133,7 @@ def request(platform: Platform, days: tuple[date, ...], *, full: bool = False) -
 @settings(
     max_examples=6,
     deadline=None,
-    # To shrink a failure takes many minutes; the printed blob reproduces it.
+    # Shrinking a failure takes many minutes; the printed blob reproduces it as it is.
     phases=[Phase.explicit, Phase.generate],
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -146,7 +146,7 @@ def test_increments_give_the_same_rows_as_a_rebuild(
     monkeypatch: pytest.MonkeyPatch,
     steps: list[Step],
 ) -> None:
-    # Otherwise, tables as small as these are rebuilt each time.
+    # By default, tables as small as these are always rebuilt.
     monkeypatch.setattr(table_writer, "SMALL_ROWS", 0)
     monkeypatch.setattr(table_writer, "LARGEST_SHARE", 0.9)
     home = tmp_path / str(len(list(tmp_path.iterdir())))
@@ -160,7 +160,7 @@ def test_increments_give_the_same_rows_as_a_rebuild(
 
 
 def test_only_new_records_are_parsed(platform: Platform) -> None:
-    """The cleaned rows of earlier records stay as they are, times included."""
+    """Cleaned rows of other posts stay unchanged, even ``cleaned_at``."""
     first = Ingestion((Record("pin", False, 1, 0, 0), Record("pin", False, 2, 0, 0)), 0)
     ingest(platform, first, 0)
     request(platform, DAYS)
@@ -174,7 +174,7 @@ def test_only_new_records_are_parsed(platform: Platform) -> None:
 
 
 def test_a_day_whose_rows_do_not_add_up_is_rebuilt(platform: Platform) -> None:
-    """An ingestion that started before the cleaned ones was committed after them."""
+    """An ingestion is committed after a later one was cleaned."""
     ingest(platform, Ingestion((Record("pin", False, 1, 0, 0),), 5), 0)
     request(platform, DAYS)
     ingest(platform, Ingestion((Record("pin", False, 2, 0, 0),), 0), 10)
@@ -190,7 +190,7 @@ def test_a_day_whose_rows_do_not_add_up_is_rebuilt(platform: Platform) -> None:
 
 
 def test_tables_of_an_earlier_contract_are_rebuilt(platform: Platform) -> None:
-    """Before tables had columns for increments."""
+    """As the platform wrote them before it had incremental runs."""
     records = (
         Record("pin", False, 1, 0, 0),
         Record("pin", False, 1, 0, 1),

@@ -74,6 +74,16 @@ def test_days_built_in_any_order_or_together_are_the_same(
     assert len(results[0]["analytics.posts"]) == 120
 
 
+def test_one_request_for_a_day_and_all_tables_makes_posts_of_all_days(platform: Platform) -> None:
+    """As in the task that Databricks schedules."""
+    three_days(platform.landing)
+    for day in (DAY, NEXT):
+        assert failed(platform.build(TABLES, [day])) == []
+    posts = {row[0] for row in platform.rows("analytics.posts")}
+    assert posts == {row[0] for row in platform.rows("cleaned.pins")}
+    assert len(posts) > 60
+
+
 def test_objects_that_arrive_out_of_offset_order_are_not_lost(
     platform: Platform,
 ) -> None:

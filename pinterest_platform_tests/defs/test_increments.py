@@ -1,4 +1,4 @@
-"""Which runs add what is new, and which rebuild."""
+"""Which runs only add new records, and which rebuild."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ Run = Callable[..., dict[int, datetime]]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs some tables of today in this process; returns when each pin was cleaned."""
+    """Materialise some tables for today in this process; returns ``cleaned_at`` of each pin."""
     monkeypatch.setenv("PINTEREST_HOME", str(tmp_path))
     land_posts(tmp_path / "landing", range(3), arrived_at=NOW)
 

@@ -211,5 +211,5 @@ def test_each_day_keeps_its_own_row(raw_rows: RawRows) -> None:
 
 
 def _lasting(cleaned: DataFrame) -> list[tuple[Any, ...]]:
-    """The rows without the time at which they were cleaned."""
+    """The rows without ``cleaned_at``, which differs between runs."""
     return records(cleaned.drop("cleaned_at"))

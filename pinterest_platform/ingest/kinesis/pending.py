@@ -16,7 +16,8 @@ from pinterest_platform.ingest.kinesis.source import FORMAT, KinesisSource, opti
 from pinterest_platform.ingest.kinesis.watermark import StreamWatermark
 from pinterest_platform.ingest.new_records import NewRecords
 from pinterest_platform.ingest.rows import micros, moment
-from pinterest_platform.lake.delta import Lake, of_days
+from pinterest_platform.lake.delta import Lake
+from pinterest_platform.lake.stored_rows import of_days
 from pinterest_platform.places import Places
 from pinterest_platform.tables import raw
 from pinterest_platform.tables.contract import Table

@@ -17,7 +17,7 @@ _GEOLOCATION = ("country", "coordinates", "timestamp")
 _USER = ("user_name", "age", "date_joined")
 
 
-# The versions of a post's rows in the cleaned tables. Another version shows that it is outdated.
+# The column for the version of a post's rows in each cleaned table. See ``_version``.
 _VERSIONS = {"pin_version": PINS, "geolocation_version": GEOLOCATIONS, "user_version": USERS}
 
 
@@ -44,10 +44,10 @@ def posts(pins: DataFrame, geolocations: DataFrame, users: DataFrame) -> DataFra
 def outdated_posts(
     posts: DataFrame, pins: DataFrame, geolocations: DataFrame, users: DataFrame
 ) -> DataFrame:
-    """(ind, gone) of the posts that are missing, or made from other versions of their rows.
+    """(ind, gone) of the posts that are missing or whose cleaned rows have changed.
 
-    ``gone`` is true for a post that has no pin any more. Of the cleaned tables, all days, only
-    numbers and times are read.
+    ``gone`` is true for a post that no longer has a pin. The cleaned tables are read for all days,
+    but only the columns ``ind`` and ``cleaned_at``.
     """
     pin, geolocation, user = (
         _versions(rows, f"current_{name}")
@@ -71,7 +71,7 @@ def _newest(rows: DataFrame, columns: tuple[str, ...], version: str) -> DataFram
 
 
 def _versions(rows: DataFrame, version: str) -> DataFrame:
-    """(ind, ``version``) of all posts."""
+    """(ind, ``version``) for every post of a cleaned table."""
     # Grouped by a struct: Sail fails to group by a single column with only one distinct value.
     return (
         rows.groupBy(F.struct("ind").alias("post"))
@@ -81,7 +81,7 @@ def _versions(rows: DataFrame, version: str) -> DataFrame:
 
 
 def _version() -> SparkColumn:
-    """Another number once any of a post's rows is written or gone."""
+    """A number that changes when any of a post's rows is written or deleted."""
     return F.sum(F.unix_micros("cleaned_at"))
 
 

@@ -1,7 +1,7 @@
-"""Balances the cleaned tables with the raw ones: every raw row has become one thing.
+"""Reconciles the cleaned tables with the raw ones, by counts and keys, without parsing.
 
-It is a cleaned row, an older record of a cleaned row's post, or a quarantined row. The columns of
-the tables say which; no record is parsed again.
+Each raw row becomes a cleaned row, a duplicate (an older record of a post that has a cleaned row)
+or a quarantined row.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,8 +22,9 @@ _ACCOUNTED = "cleaned_rows + duplicates_dropped + quarantined_rows"
 def balance(rows: Rows, kinds: Sequence[Kind], *per: str) -> DataFrame:
     """(``per``, ``raw_rows``, ``accounted_rows``), both counts of raw rows.
 
-    ``per`` is any of kind, day and ``ingested_at``, the time of an ingestion in microseconds since
-    1970. The rows of the tables are accounted for with the last ingestion of their post.
+    ``per`` names the columns to group by: kind, day and ``ingested_at``, which is the time of an
+    ingestion in microseconds since 1970. Raw rows of a post count as accounted for at the time of
+    the post's last ingestion.
     """
     return _summed(united(*_entries(rows, kinds)), *per).select(
         *per, "raw_rows", F.expr(_ACCOUNTED).alias("accounted_rows")
@@ -31,23 +32,24 @@ def balance(rows: Rows, kinds: Sequence[Kind], *per: str) -> DataFrame:
 
 
 def days_behind(rows: Rows, kinds: Sequence[Kind]) -> DataFrame:
-    """(day) of the raw rows for which no row of the cleaned tables accounts."""
+    """(day) of the days with raw rows that are not accounted for, once per kind."""
     return balance(rows, kinds, "kind", "day").where("raw_rows <> accounted_rows").select("day")
 
 
 def days_with_rows(rows: Rows, kinds: Sequence[Kind]) -> DataFrame:
-    """(day) of all raw rows."""
+    """(day) of the days with raw rows, once per kind."""
     return balance(rows, kinds, "kind", "day").where("raw_rows > 0").select("day")
 
 
 def reconciles(kind: Kind) -> Check:
-    """A check that the day's raw rows are cleaned, quarantined, or dropped as duplicates.
+    """The check that each raw row of a day was cleaned, quarantined, or dropped as a duplicate.
 
-    By count for the day, and row by row from the cleaned and quarantined ones to their raw rows.
+    It compares the counts of each day, and looks up the raw row of each cleaned and quarantined row
+    by its natural key.
     """
 
     def days(rows: Rows) -> DataFrame:
-        # One group for each raw row and what was made from it, because joins are more expensive.
+        # A raw row and the row made from it share a key. Grouping by it is cheaper than a join.
         by_key = _summed(united(*_entries(rows, [kind])), "day", *raw.KEY)
         lost = F.sum(F.when(F.col("raw_rows") == 0, F.expr(_ACCOUNTED)).otherwise(0))
         return by_key.groupBy("day").agg(
@@ -70,7 +72,7 @@ def _summed(entries: DataFrame, *per: str) -> DataFrame:
 
 
 def _entries(rows: Rows, kinds: Sequence[Kind]) -> Iterator[DataFrame]:
-    """One entry for each row of the kinds' tables."""
+    """One entry per row of the kinds' raw and cleaned tables and of quarantine."""
     for kind in kinds:
         name = F.lit(kind.name)
         for table in kind.raw_tables:

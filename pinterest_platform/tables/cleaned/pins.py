@@ -135,7 +135,7 @@ PINS = Table(
             Column(
                 name="unreadable_follower_count",
                 type="STRING",
-                description="The follower count as stated, if it is not readable.",
+                description="The follower count in the record, if it is unreadable.",
                 derived_from=VALUE,
             ),
         ),

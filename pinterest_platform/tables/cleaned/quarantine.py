@@ -30,12 +30,12 @@ def quarantine(*raw_tables: DataFrame) -> DataFrame:
 
 
 def quarantined(records: DataFrame, kind: Kind) -> DataFrame:
-    """Parsed records of a kind -> the unusable ones as rows of ``cleaned.quarantine``."""
+    """Parsed records of a kind -> rows of ``cleaned.quarantine`` for the unusable ones."""
     return unusable(records).withColumn("kind", F.lit(kind.name)).select(*QUARANTINE.column_names)
 
 
 def _raw_and_quarantined(rows: Rows) -> DataFrame:
-    """All raw rows, without a reason, and all quarantined rows, with their reason."""
+    """All raw rows with a null reason, and all quarantined rows with their reason."""
     columns = ["kind", "day", *raw.KEY]
     return united(
         *(
@@ -90,7 +90,7 @@ QUARANTINE = Table(
             severity="warn",
             over=_raw_and_quarantined,
             offends="reason IS NOT NULL",
-            # A quarantined row is among the rows twice: as one of 20, and by itself.
+            # The check covers raw and quarantined rows: 1 in 20 raw rows is 1 in 21 of both.
             max_share=1 / 21,
             facts={"raw_rows": "count_if(reason IS NULL)", "quarantined_rows": "count(reason)"},
         ),

@@ -52,7 +52,7 @@ def _events(home: Path, type_: DagsterEventType) -> list[Any]:
 
 
 def _without_times(shown: Any) -> list[dict[str, Any]]:
-    """The rows of a preview or of samples without the times at which they were written."""
+    """The rows of a preview or of samples, without columns that differ between runs."""
     return [
         {name: value for name, value in record.data.items() if name not in VOLATILE}
         for record in shown.records

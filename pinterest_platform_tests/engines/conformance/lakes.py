@@ -19,7 +19,7 @@ Rows = dict[str, list[Row]]
 
 
 def rows_of(lake: Path, table: Table) -> list[Row]:
-    """All rows without the times of writing; sorted, except for tables with a fixed order.
+    """All rows without columns that differ between runs; sorted, unless the table is ordered.
 
     Timestamps are in UTC, whatever the time zone of this process.
     """

@@ -13,7 +13,8 @@ from pinterest_platform.build.outcomes import Checked, Materialized, Outcome
 from pinterest_platform.build.request import Request
 from pinterest_platform.build.tables import build
 from pinterest_platform.kinds import KINDS
-from pinterest_platform.lake.delta import Lake, of_days
+from pinterest_platform.lake.delta import Lake
+from pinterest_platform.lake.stored_rows import of_days
 from pinterest_platform.places import Places
 from pinterest_platform.tables.catalog import TABLES, in_schema
 from pinterest_platform_tests.engines.conformance.engine_process import (
@@ -164,7 +165,7 @@ def created(
     spark: SparkSession, places: Places, tables: Iterable[str], days: Sequence[date]
 ) -> list[Outcome]:
     """Build tables without their checks; returns the outcomes, without values that vary."""
-    # Otherwise, tables as small as these are always rebuilt.
+    # By default, tables as small as these are always rebuilt.
     table_writer.SMALL_ROWS, table_writer.LARGEST_SHARE = 0, 1.0
     outcomes = build(spark, places, Request(tables=tuple(tables), checks=(), days=tuple(days)))
     return [_comparable(outcome) for outcome in outcomes]

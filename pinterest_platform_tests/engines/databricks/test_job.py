@@ -208,7 +208,7 @@ def lasting(metadata: Any) -> dict[str, Any]:
 
 
 def without_times(table: dg.TableMetadataValue) -> list[dict[str, Any]]:
-    """The rows of a table, without the times at which they were written."""
+    """The rows of a table, without columns that differ between runs."""
     return [
         {name: value for name, value in record.data.items() if name not in VOLATILE}
         for record in table.records
