@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pinterest_platform.errors import PlatformError
+from pinterest_platform.processes import is_running
 
 # Sail treats a path as a URL and a glob: it decodes %20, encodes a space or an é (once for the
 # Delta log, twice for the data), and expands * and [a]. Spark's SQL unquotes ' and `.
@@ -104,13 +105,7 @@ def is_abandoned(name: str, seconds: float) -> bool:
         return False
     if host != socket.gethostname():
         return seconds > _ABANDONED_SECONDS
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except (PermissionError, OverflowError):
-        return False
-    return False
+    return not is_running(int(number))
 
 
 def sweep(place: Path) -> None:

@@ -27,8 +27,7 @@ START_SECONDS = 60
 # A stopping gateway allows its requests 25 s; other processes take at most 5 s.
 STOP_SECONDS = 30
 
-# A killed process is gone within milliseconds, except in a container whose first process does not
-# collect orphans: there it stays in the process group for ever.
+# A killed process ends within milliseconds.
 GONE_SECONDS = 2
 
 # Enough for the end of a Python traceback.
@@ -36,6 +35,10 @@ LAST_LINES = 10
 
 _LISTENING = re.compile(r"listening on ((?:http|sc)://\S+)\n")
 _POLL_SECONDS = 0.02
+
+# Exists on Linux.
+_PROC = Path("/proc")
+_ZOMBIE = "Z"
 
 
 class Process:
@@ -116,9 +119,42 @@ class Process:
 
     def _wait_until_gone(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        # Polling collects the leader, which would otherwise stay in the group for ever.
-        while (self.exit_code() is None or self._signal(0)) and time.monotonic() < deadline:
+        while (self.exit_code() is None or self._has_group()) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
+
+    def _has_group(self) -> bool:
+        """Whether a process of the group runs."""
+        if not self._signal(0):
+            return False
+        stats = map(_stat, (entry.name for entry in _PROC.glob("[0-9]*")))
+        states = [state for state, group in stats if group == str(self.pid)]
+        # Without /proc, the signal's answer counts.
+        return not states or any(state != _ZOMBIE for state in states)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process runs.
+
+    One that has ended exists as a zombie until its parent collects it. In a container, the parent
+    of orphans is the first process, which may never collect them.
+    """
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return _stat(str(pid))[0] != _ZOMBIE
+
+
+def _stat(pid: str) -> tuple[str, str]:
+    """The state and process group of a process; empty without /proc, and for one that is gone."""
+    try:
+        # The name in parentheses may contain spaces.
+        state, _, group, *_ = (_PROC / pid / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return "", ""
+    return state, group
 
 
 @contextmanager

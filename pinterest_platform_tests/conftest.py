@@ -1,6 +1,7 @@
 """Shared by all tests: one Sail session, and an environment without the caller's settings."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from datetime import date
@@ -22,6 +23,10 @@ reach_this_machine_directly()
 # The tests' Spark sessions are too short for the JVM's second compiler to pay off: it takes a third
 # of their CPU time.
 os.environ["SPARK_SUBMIT_OPTS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+# In a shell's background job, as CI may be, the processes that the tests start would ignore SIGINT.
+# After a run of Dagster in a test's own process, they would ignore SIGTERM, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Modules with which a test starts a process of its own: a server, or the command.
 _STARTERS = {"subprocess", "pinterest_platform.local_aws", "pinterest_platform.processes"}

@@ -1,5 +1,6 @@
 """Child processes: their output and their end."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -14,7 +15,10 @@ from pinterest_platform import environment, processes
 from pinterest_platform.errors import PlatformError
 from pinterest_platform_tests.process_tree import is_alive
 
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 120
+
+# From Linux's prctl.h.
+PR_SET_CHILD_SUBREAPER = 36
 
 # A child whose own child runs before it prints the process id.
 FAMILY = """
@@ -85,6 +89,37 @@ def test_the_child_of_a_killed_parent_ends_with_its_children(
         assert is_alive(grandchild)
         parent.kill()
     wait_until(lambda: not is_alive(child) and not is_alive(grandchild))
+
+
+def test_a_process_that_nobody_collected_does_not_run() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
+    ) as child:
+        assert processes.is_running(child.pid)
+        assert child.stdin
+        child.stdin.close()
+        # Not collected before wait() or poll().
+        wait_until(lambda: not processes.is_running(child.pid))
+        os.kill(child.pid, 0)
+    assert not processes.is_running(child.pid)
+
+
+def test_the_block_ends_although_nobody_collects_a_child_of_the_child(
+    module: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "STOP_SECONDS", 10 * DEADLINE_SECONDS)
+    # The orphan's new parent, as in a container whose first process collects nothing.
+    libc = ctypes.CDLL(None)
+    assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1) == 0
+    started = time.monotonic()
+    try:
+        with processes.running("someone", module(FAMILY.format(then=WAIT))) as process:
+            process.url()
+            grandchild = int(process.output().split()[1])
+        assert time.monotonic() - started < DEADLINE_SECONDS
+        os.waitpid(grandchild, 0)
+    finally:
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 0)
 
 
 def test_a_child_that_ends_before_it_listens_is_an_error_with_its_last_line(

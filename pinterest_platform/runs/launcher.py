@@ -5,7 +5,6 @@ cut or a killed `make ui`, interrupted runs would count as started forever, and 
 their days would wait for them.
 """
 
-import os
 import socket
 import time
 from typing import Any
@@ -19,6 +18,7 @@ from dagster._serdes import deserialize_value
 from typing_extensions import override
 
 from pinterest_platform.defs.jobs import PROCESS_TAG
+from pinterest_platform.processes import is_running
 
 # A code server answers at once; a busy one is polled again in 15 s.
 _PATIENCE_SECONDS = 5
@@ -81,10 +81,4 @@ def is_alive(process: str) -> bool:
     host, _, pid = process.rpartition(":")
     if not host or host != socket.gethostname():
         return True
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return is_running(int(pid))

@@ -19,7 +19,7 @@ from pinterest_platform_tests.process_tree import below, is_alive
 
 # The delay of a late file; reading it takes milliseconds.
 LATE_SECONDS = 1.0
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 120
 
 SUBMIT = ("POST", "/api/2.2/jobs/runs/submit")
 

@@ -15,7 +15,7 @@ from pinterest_platform.tables import raw
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform_tests.lake.tampering import double_a_row
 from pinterest_platform_tests.landing import land, land_posts, pin
-from pinterest_platform_tests.process import BIN, Pinterest
+from pinterest_platform_tests.process import BIN, DEADLINE_SECONDS, Pinterest
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime.now(UTC)
@@ -201,7 +201,7 @@ def test_an_interrupted_run_ends_in_one_line(tmp_path: Path) -> None:
         if "raw/pin" in line:
             break
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=DEADLINE_SECONDS)
     assert (process.returncode, errors) == (
         1,
         "Error: the run was interrupted; the next run catches up\n",

@@ -271,7 +271,11 @@ def test_runs_survive_a_longer_absence_of_the_code_server(place: Place) -> None:
         return printed > 0 and place.running.logged("daemon").count(f"Checking run {at_work}") > 1
 
     place.running.until(noticed, "a daemon that found no code server")
-    assert place.statuses([at_work, waiting]) == ["STARTED", "QUEUED"]
+    # During each attempt to launch it, the queued run is STARTING.
+    place.running.until(
+        lambda: place.statuses([at_work, waiting]) == ["STARTED", "QUEUED"],
+        "a run at work and one in the queue",
+    )
     place.running.start("code-server")
     place.running.until(place.has("SUCCESS", waiting), "the end of the run in the queue")
     place.running.until(place.retried(at_work), "a second attempt and its end")

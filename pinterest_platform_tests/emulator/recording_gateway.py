@@ -10,7 +10,7 @@ from threading import Condition, Event, Thread
 from typing import Any
 
 # Far longer than any step takes.
-DEADLINE_S = 20
+DEADLINE_S = 120
 
 
 @dataclass(frozen=True)

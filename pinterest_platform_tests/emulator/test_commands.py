@@ -97,7 +97,7 @@ def test_a_signal_ends_with_the_count(
         else:
             gateway.wait_for_check()
         process.send_signal(number)
-        stdout, stderr = process.communicate(timeout=20)
+        stdout, stderr = process.communicate(timeout=120)
     finally:
         process.kill()
         process.wait()
@@ -122,7 +122,7 @@ def test_a_second_signal_does_not_wait(seeded: dict[str, str], gateway: Recordin
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.2)
         process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=20)
+        stdout, stderr = process.communicate(timeout=120)
     finally:
         gateway.answering.set()
         process.kill()

@@ -160,7 +160,7 @@ def test_a_signal_ends_with_the_count(
     try:
         aws.wait_for("PutRecord", 3)
         process.send_signal(number)
-        stdout, stderr = process.communicate(timeout=20)
+        stdout, stderr = process.communicate(timeout=120)
     finally:
         process.kill()
         process.wait()
