@@ -119,41 +119,60 @@ def newest_of_day(rows: DataFrame) -> DataFrame:
     The row counts the records that it supersedes, and keeps the latest ``ingested_at`` of all of
     them. So merging cleaned rows with later records gives the same rows as cleaning all records.
     """
-    post = Window.partitionBy("day", "ind")
-    kept = newest_keys(
-        rows.select(
-            "day",
-            "ind",
-            *raw.KEY,
-            (F.count("*").over(post) + F.sum("duplicates_dropped").over(post) - 1)
-            .cast("int")
-            .alias("duplicates_dropped"),
-            F.max("ingested_at").over(post).alias("ingested_at"),
-        ),
-        "day",
-        "ind",
+    records, ingested_at = F.col("duplicates_dropped") + 1, F.col("ingested_at")
+    kept = newest(
+        rows,
+        ("day", "ind"),
+        records=(records, F.sum(records)),
+        ingested_at=(ingested_at, F.max(ingested_at)),
     )
-    values = rows.drop("ind", "duplicates_dropped", "ingested_at", "cleaned_at")
-    return kept.join(values, ["day", *raw.KEY]).withColumn("cleaned_at", F.current_timestamp())
+    return kept.withColumns(
+        {
+            "duplicates_dropped": (F.col("records") - 1).cast("int"),
+            "cleaned_at": F.current_timestamp(),
+        }
+    )
 
 
-def newest(rows: DataFrame, per: str, *of_all: SparkColumn) -> DataFrame:
-    """The newest cleaned row for each value of ``per``, by arrival, then natural key.
+def newest(
+    rows: DataFrame, per: Sequence[str], **of_all: tuple[SparkColumn, SparkColumn]
+) -> DataFrame:
+    """The newest row for each combination of ``per``, by arrival, then natural key.
 
-    ``of_all`` adds columns: window expressions over all rows with the same value.
+    Most rows are alone, and ranking wide rows is expensive: this ranks the keys of the others.
+
+    Args:
+        rows: with ``day`` and the natural key.
+        per: the columns that rows have in common with those that they supersede.
+        of_all: columns that describe all these rows: their value for a row that is alone, and an
+            aggregate for several rows.
     """
-    kept = newest_keys(rows.select(per, *raw.KEY, *of_all), per)
-    return kept.drop(per).join(rows, [*raw.KEY])
-
-
-def newest_keys(keys: DataFrame, *per: str) -> DataFrame:
-    """The newest row for each combination of ``per``.
-
-    Wide rows are expensive to sort: pass the natural key and few other columns, and join the rest
-    to the result.
-    """
-    newest_first = Window.partitionBy(*per).orderBy(*raw.newest_first())
-    return keys.withColumn("rank", F.row_number().over(newest_first)).where("rank = 1").drop("rank")
+    # Grouped by a struct: Sail fails to group by a single column with only one distinct value.
+    several = (
+        rows.groupBy(F.struct(*per).alias("of"))
+        .agg(F.count("*").alias("rows"))
+        .where("rows > 1")
+        .select(*(F.col(f"of.{name}").alias(name) for name in per))
+    )
+    group = Window.partitionBy(*per)
+    key = ["day", *raw.KEY]
+    ranked = several.join(rows, [*per]).select(
+        *key,
+        F.row_number().over(group.orderBy(*raw.newest_first())).alias("rank"),
+        *(aggregate.over(group).alias(f"_{name}") for name, (_, aggregate) in of_all.items()),
+    )
+    # Sail holds the left side of a join in memory, so the smaller one comes first.
+    return (
+        ranked.join(rows, key, "right")
+        .where("rank IS NULL OR rank = 1")
+        .select(
+            *(name for name in rows.columns if name not in of_all),
+            *(
+                F.coalesce(F.col(f"_{name}"), alone).alias(name)
+                for name, (alone, _) in of_all.items()
+            ),
+        )
+    )
 
 
 def _with_filterable_reason(records: DataFrame) -> DataFrame:

@@ -1,7 +1,7 @@
 """analytics.posts: pin, geolocation and user of each post, joined; the input of all outputs."""
 
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pinterest_platform.tables.cleaned.geolocations import GEOLOCATIONS
@@ -66,8 +66,8 @@ def outdated_posts(
 
 
 def _newest(rows: DataFrame, columns: tuple[str, ...], version: str) -> DataFrame:
-    of_all = _version().over(Window.partitionBy("ind")).alias(version)
-    return newest(rows, "ind", of_all).select(*dict.fromkeys(("ind", *columns)), version)
+    of_all = {version: (F.unix_micros("cleaned_at"), _version())}
+    return newest(rows, ("ind",), **of_all).select(*dict.fromkeys(("ind", *columns)), version)
 
 
 def _versions(rows: DataFrame, version: str) -> DataFrame:
