@@ -1,4 +1,7 @@
-"""Counts a table's rows and runs its checks in one query, because Spark takes a second a query."""
+"""Counts a table's rows, runs its checks and shows some rows in one query.
+
+On Spark, each query takes a second, even for a few rows.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +14,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from pinterest_platform.build.outcomes import Checked, Preview
+from pinterest_platform.build.previews import Previews
 from pinterest_platform.build.table_rows import TableRows
 from pinterest_platform.tables.contract import Check, Table
 
@@ -46,11 +50,13 @@ class Counts:
         rows: of each day of the request that has any; empty for an unpartitioned table.
         total_rows: of all days.
         checks: the results of the checks, by name.
+        shown: rows as text, by the name of their preview.
     """
 
     rows: Mapping[date, int]
     total_rows: int
     checks: Mapping[str, Counted]
+    shown: Mapping[str, Preview]
 
 
 @dataclass(frozen=True)
@@ -62,14 +68,20 @@ class _Part:
     rows: DataFrame
 
 
-def count(table: Table, checks: Sequence[Check], rows: TableRows) -> Counts:
-    """Count the rows of a table, and the offending rows of each check."""
+def count(table: Table, checks: Sequence[Check], rows: TableRows, previews: Previews) -> Counts:
+    """Count the rows of a table and the offending rows of each check, and collect previews."""
     parts = {part.name: part for part in _parts(table, checks, rows)}
     by_day: dict[date, int] = {}
     # The sum over the days.
     found: dict[str, Counter[str]] = {name: Counter() for name in parts}
-    query = reduce(DataFrame.unionAll, (part.rows for part in parts.values()))
+    shown: dict[str, Preview] = {}
+    no_cells = F.lit(None).cast("array<array<string>>")
+    counted = [part.rows.withColumn("cells", no_cells) for part in parts.values()]
+    query = reduce(DataFrame.unionAll, counted + [_shown(part) for part in previews.parts()])
     for row in query.collect():
+        if row["cells"] is not None:
+            shown[row["part"]] = previews.read(row["part"], row["cells"])
+            continue
         counts = dict(zip(parts[row["part"]].counts, row["counts"], strict=True))
         found[row["part"]].update(counts)
         if row["day"] is not None:
@@ -78,6 +90,7 @@ def count(table: Table, checks: Sequence[Check], rows: TableRows) -> Counts:
         rows=by_day,
         total_rows=found[_ALL_DAYS if _ALL_DAYS in found else _OWN][_ROWS],
         checks={check.name: _counted(check, found[_part_of(check)]) for check in checks},
+        shown=shown,
     )
 
 
@@ -152,6 +165,16 @@ def _own(table: Table, checks: Sequence[Check], rows: TableRows) -> _Part:
     )
     sums = {name: F.coalesce(F.sum(F.col(f"`{name}`")), F.lit(0)) for name in of_rows}
     return _part(_OWN, keys, {**sums, **of_keys}, *days)
+
+
+def _shown(part: DataFrame) -> DataFrame:
+    """The row of a preview, with the columns of the query."""
+    return part.select(
+        F.col("name").alias("part"),
+        F.lit(None).cast("date").alias("day"),
+        F.lit(None).cast("array<bigint>").alias("counts"),
+        "cells",
+    )
 
 
 def _part(name: str, rows: DataFrame, aggregates: Mapping[str, SparkColumn], *days: str) -> _Part:

@@ -81,7 +81,7 @@ class TableWriter:
     def _update(self, table: Table) -> None:
         """Replace the outdated rows of a table, or all rows if many are outdated or it has few."""
         rebuild = partial(self._lake.replace, table, partial(self._transformed, table))
-        if self._full or table.outdated is None or self._lake.is_outdated(table):
+        if self._full or table.outdated is None or not self._lake.is_current(table):
             rebuild()
             return
         current = self._rows(table.full_name)

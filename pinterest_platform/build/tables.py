@@ -7,9 +7,9 @@ from functools import partial
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from pinterest_platform.build.checks import Counts, count, evidence, outcome_of, reason_of
+from pinterest_platform.build.checks import count, evidence, outcome_of, reason_of
 from pinterest_platform.build.outcomes import Checked, Materialized, Outcome, Skipped
-from pinterest_platform.build.previews import previews
+from pinterest_platform.build.previews import Previews
 from pinterest_platform.build.request import Request
 from pinterest_platform.build.table_rows import TableRows
 from pinterest_platform.build.table_writer import TableWriter, Written
@@ -66,11 +66,10 @@ def _outcomes(
     table: Table, checks: Sequence[Check], rows: TableRows, written: Written | None
 ) -> list[Outcome]:
     """The outcomes of a table's checks, after that of the table itself if it was written."""
-    counts = count(table, checks, rows)
-    frames = evidence(checks, table, counts, rows)
-    if written is not None:
-        frames |= _excerpts(table, counts, rows)
-    shown = previews(frames, whole=[*map(reason_of, checks)])
+    excerpts = Previews({} if written is None else _excerpts(table, rows))
+    counts = count(table, checks, rows, excerpts)
+    proof = Previews(evidence(checks, table, counts, rows), whole=[*map(reason_of, checks)])
+    shown = {**counts.shown, **proof.collect()}
     outcomes: list[Outcome] = []
     if written is not None:
         outcomes.append(
@@ -89,10 +88,8 @@ def _outcomes(
     return outcomes
 
 
-def _excerpts(table: Table, counts: Counts, rows: TableRows) -> dict[str, DataFrame]:
-    """The preview and breakdown of a table as DataFrames; none of a table without rows."""
-    if not (sum(counts.rows.values()) if table.daily else counts.total_rows):
-        return {}
+def _excerpts(table: Table, rows: TableRows) -> dict[str, DataFrame]:
+    """The preview and breakdown of a table as DataFrames."""
     found = rows(table.full_name)
     frames = {_PREVIEW: found.orderBy(*table.key).limit(PREVIEW_ROWS)}
     if table.breakdown:

@@ -112,10 +112,13 @@ class Lake:
             if source is not None:
                 retried(partial(merge, source))
 
-    def is_outdated(self, table: Table) -> bool:
-        """Whether the stored table has other columns than its contract."""
-        self._ensure(table)
-        return table.full_name in self._outdated
+    def is_current(self, table: Table) -> bool:
+        """Whether the table exists, and has the columns of its contract."""
+        if table.full_name not in self._ensured:
+            if not (self._columns(table) or self._has_commits(table)):
+                return False
+            self._ensure(table)
+        return table.full_name not in self._outdated
 
     def replace_days(
         self, table: Table, rows: Callable[[], DataFrame], days: Collection[date]
@@ -129,24 +132,28 @@ class Lake:
         )
 
     def replace(self, table: Table, rows: Callable[[], DataFrame]) -> None:
-        """Replace the whole table.
+        """Replace the whole table, or create it.
 
         A table created under an earlier contract gets the columns of the current one.
         """
 
         def replace() -> None:
-            found = typed(table, rows())
+            # After the union, the columns can be null in a new table, as in other tables.
+            found = self._empty(table).unionAll(typed(table, rows()))
             self._save(
                 (in_order(found) if table.ordered else found)
                 .write.format("delta")
                 .mode("overwrite")
-                .option("overwriteSchema", str(outdated).lower()),
+                .option("overwriteSchema", str(not is_current).lower()),
                 table,
             )
 
-        outdated = self.is_outdated(table)
+        is_current = self.is_current(table)
+        if not is_current:
+            self._ensure_schema(table)
         retried(replace)
         self._outdated.discard(table.full_name)
+        self._ensured.add(table.full_name)
 
     def exists(self, table: Table) -> bool:
         """Whether the table was ever written.
@@ -231,6 +238,9 @@ class Lake:
             # Called after an engine's error: the caller then reports that one.
             return False
 
+    def _empty(self, table: Table) -> DataFrame:
+        return self._spark.createDataFrame([], table.ddl)
+
     def _load(self, table: Table) -> DataFrame:
         return self._spark.read.format("delta").load(self.location(table))
 
@@ -303,7 +313,7 @@ class Lake:
             return
 
         def create() -> None:
-            writer = self._spark.createDataFrame([], table.ddl).write.format("delta")
+            writer = self._empty(table).write.format("delta")
             if table.daily:
                 writer = writer.partitionBy("day")
             self._save(writer.mode("ignore"), table)
@@ -339,9 +349,6 @@ class Lake:
 
     def _add_columns(self, table: Table) -> None:
         self._save(
-            self._spark.createDataFrame([], table.ddl)
-            .write.format("delta")
-            .mode("append")
-            .option("mergeSchema", "true"),
+            self._empty(table).write.format("delta").mode("append").option("mergeSchema", "true"),
             table,
         )
