@@ -36,7 +36,7 @@ LAST_LINES = 10
 _LISTENING = re.compile(r"listening on ((?:http|sc)://\S+)\n")
 _POLL_SECONDS = 0.02
 
-# Exists on Linux.
+# Linux only; macOS has no /proc.
 _PROC = Path("/proc")
 _ZOMBIE = "Z"
 
@@ -135,8 +135,8 @@ class Process:
 def is_running(pid: int) -> bool:
     """Whether a process runs.
 
-    One that has ended exists as a zombie until its parent collects it. In a container, the parent
-    of orphans is the first process, which may never collect them.
+    A process that has exited stays a zombie until its parent reaps it. In a container, orphans
+    belong to the first process, which may never reap them.
     """
     try:
         os.kill(pid, 0)
@@ -150,10 +150,11 @@ def is_running(pid: int) -> bool:
 def _stat(pid: str) -> tuple[str, str]:
     """The state and process group of a process; empty without /proc, and for one that is gone."""
     try:
-        # The name in parentheses may contain spaces.
-        state, _, group, *_ = (_PROC / pid / "stat").read_text().rpartition(")")[2].split()
+        # The name in parentheses may contain anything, even half of a character.
+        stat = (_PROC / pid / "stat").read_text(errors="replace")
     except OSError:
         return "", ""
+    state, _, group, *_ = stat.rpartition(")")[2].split()
     return state, group
 
 

@@ -24,8 +24,8 @@ reach_this_machine_directly()
 # of their CPU time.
 os.environ["SPARK_SUBMIT_OPTS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
-# In a shell's background job, as CI may be, the processes that the tests start would ignore SIGINT.
-# After a run of Dagster in a test's own process, they would ignore SIGTERM, too.
+# A shell's background job ignores SIGINT, and so do its children. Dagster copies the handler of
+# SIGINT to SIGTERM: after a run in a test's own process, children would ignore SIGTERM, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Modules with which a test starts a process of its own: a server, or the command.

@@ -18,7 +18,7 @@ from pinterest_platform_tests.process_tree import is_alive
 DEADLINE_SECONDS = 120
 
 # From Linux's prctl.h.
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 15, 36
 
 # A child whose own child runs before it prints the process id.
 FAMILY = """
@@ -91,24 +91,26 @@ def test_the_child_of_a_killed_parent_ends_with_its_children(
     wait_until(lambda: not is_alive(child) and not is_alive(grandchild))
 
 
-def test_a_process_that_nobody_collected_does_not_run() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
-    ) as child:
-        assert processes.is_running(child.pid)
+def test_a_process_that_nobody_reaped_does_not_run() -> None:
+    # With half of a character in its name.
+    program = f"import ctypes; ctypes.CDLL(None).prctl({PR_SET_NAME}, b'\\xc3'); input()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as child:
         assert child.stdin
+        wait_until(lambda: Path(f"/proc/{child.pid}/comm").read_bytes() == b"\xc3\n")
+        assert processes.is_running(child.pid)
+        child.stdin.write(b"\n")
         child.stdin.close()
-        # Not collected before wait() or poll().
+        # Not reaped before wait() or poll().
         wait_until(lambda: not processes.is_running(child.pid))
         os.kill(child.pid, 0)
     assert not processes.is_running(child.pid)
 
 
-def test_the_block_ends_although_nobody_collects_a_child_of_the_child(
+def test_the_block_ends_although_nobody_reaps_a_child_of_the_child(
     module: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "STOP_SECONDS", 10 * DEADLINE_SECONDS)
-    # The orphan's new parent, as in a container whose first process collects nothing.
+    # The orphan's new parent, as in a container whose first process reaps nothing.
     libc = ctypes.CDLL(None)
     assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1) == 0
     started = time.monotonic()

@@ -1,6 +1,7 @@
-"""Counts a table's rows, runs its checks and shows some rows in one query.
+"""Counts a table's rows, runs its checks and previews it in one query.
 
-On Spark, each query takes a second, even for a few rows.
+On Spark, a query over a few rows takes about as long as one over thousands. So only samples of
+offending rows take a second query.
 """
 
 from collections import Counter
@@ -50,13 +51,13 @@ class Counts:
         rows: of each day of the request that has any; empty for an unpartitioned table.
         total_rows: of all days.
         checks: the results of the checks, by name.
-        shown: rows as text, by the name of their preview.
+        previews: rows as text, by name.
     """
 
     rows: Mapping[date, int]
     total_rows: int
     checks: Mapping[str, Counted]
-    shown: Mapping[str, Preview]
+    previews: Mapping[str, Preview]
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,13 @@ def count(table: Table, checks: Sequence[Check], rows: TableRows, previews: Prev
     by_day: dict[date, int] = {}
     # The sum over the days.
     found: dict[str, Counter[str]] = {name: Counter() for name in parts}
-    shown: dict[str, Preview] = {}
+    collected: dict[str, Preview] = {}
     no_cells = F.lit(None).cast("array<array<string>>")
     counted = [part.rows.withColumn("cells", no_cells) for part in parts.values()]
-    query = reduce(DataFrame.unionAll, counted + [_shown(part) for part in previews.parts()])
+    query = reduce(DataFrame.unionAll, counted + [_preview(part) for part in previews.parts()])
     for row in query.collect():
         if row["cells"] is not None:
-            shown[row["part"]] = previews.read(row["part"], row["cells"])
+            collected[row["part"]] = previews.read(row["part"], row["cells"])
             continue
         counts = dict(zip(parts[row["part"]].counts, row["counts"], strict=True))
         found[row["part"]].update(counts)
@@ -90,7 +91,7 @@ def count(table: Table, checks: Sequence[Check], rows: TableRows, previews: Prev
         rows=by_day,
         total_rows=found[_ALL_DAYS if _ALL_DAYS in found else _OWN][_ROWS],
         checks={check.name: _counted(check, found[_part_of(check)]) for check in checks},
-        shown=shown,
+        previews=collected,
     )
 
 
@@ -167,7 +168,7 @@ def _own(table: Table, checks: Sequence[Check], rows: TableRows) -> _Part:
     return _part(_OWN, keys, {**sums, **of_keys}, *days)
 
 
-def _shown(part: DataFrame) -> DataFrame:
+def _preview(part: DataFrame) -> DataFrame:
     """The row of a preview, with the columns of the query."""
     return part.select(
         F.col("name").alias("part"),

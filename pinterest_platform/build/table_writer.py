@@ -81,12 +81,13 @@ class TableWriter:
     def _update(self, table: Table) -> None:
         """Replace the outdated rows of a table, or all rows if many are outdated or it has few."""
         rebuild = partial(self._lake.replace, table, partial(self._transformed, table))
-        if self._full or table.outdated is None or not self._lake.is_current(table):
+        if self._full or table.outdated is None or self._lake.is_outdated(table):
             rebuild()
             return
         current = self._rows(table.full_name)
-        size = current.count()
-        if size < SMALL_ROWS:
+        ((size, keys),) = current.agg(F.count("*"), F.countDistinct(*table.key)).collect()
+        # Reading the inputs during another run's write may have doubled a row.
+        if size < SMALL_ROWS or keys < size:
             rebuild()
             return
         with spooled(self._spark, table.outdated(current, *self._inputs(table))) as outdated:

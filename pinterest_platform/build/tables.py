@@ -68,8 +68,8 @@ def _outcomes(
     """The outcomes of a table's checks, after that of the table itself if it was written."""
     excerpts = Previews({} if written is None else _excerpts(table, rows))
     counts = count(table, checks, rows, excerpts)
-    proof = Previews(evidence(checks, table, counts, rows), whole=[*map(reason_of, checks)])
-    shown = {**counts.shown, **proof.collect()}
+    samples = Previews(evidence(checks, table, counts, rows), whole=[*map(reason_of, checks)])
+    shown = {**counts.previews, **samples.collect()}
     outcomes: list[Outcome] = []
     if written is not None:
         outcomes.append(

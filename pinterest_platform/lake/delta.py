@@ -112,13 +112,10 @@ class Lake:
             if source is not None:
                 retried(partial(merge, source))
 
-    def is_current(self, table: Table) -> bool:
-        """Whether the table exists, and has the columns of its contract."""
-        if table.full_name not in self._ensured:
-            if not (self._columns(table) or self._has_commits(table)):
-                return False
-            self._ensure(table)
-        return table.full_name not in self._outdated
+    def is_outdated(self, table: Table) -> bool:
+        """Whether the stored table has other columns than its contract."""
+        self._ensure(table)
+        return table.full_name in self._outdated
 
     def replace_days(
         self, table: Table, rows: Callable[[], DataFrame], days: Collection[date]
@@ -132,28 +129,26 @@ class Lake:
         )
 
     def replace(self, table: Table, rows: Callable[[], DataFrame]) -> None:
-        """Replace the whole table, or create it.
+        """Replace the whole table.
 
         A table created under an earlier contract gets the columns of the current one.
         """
 
         def replace() -> None:
-            # After the union, the columns can be null in a new table, as in other tables.
-            found = self._empty(table).unionAll(typed(table, rows()))
-            self._save(
-                (in_order(found) if table.ordered else found)
-                .write.format("delta")
-                .mode("overwrite")
-                .option("overwriteSchema", str(not is_current).lower()),
-                table,
-            )
+            found = typed(table, rows())
+            if table.ordered:
+                found = in_order(found)
+            if outdated:
+                writer = found.write.format("delta").mode("overwrite")
+                self._save(writer.option("overwriteSchema", "true"), table)
+            else:
+                # Sail notices a concurrent writer only if the write has a condition. Otherwise, the
+                # rows of both would stay.
+                self._replace_where(table, found, "true")
 
-        is_current = self.is_current(table)
-        if not is_current:
-            self._ensure_schema(table)
+        outdated = self.is_outdated(table)
         retried(replace)
         self._outdated.discard(table.full_name)
-        self._ensured.add(table.full_name)
 
     def exists(self, table: Table) -> bool:
         """Whether the table was ever written.
@@ -238,9 +233,6 @@ class Lake:
             # Called after an engine's error: the caller then reports that one.
             return False
 
-    def _empty(self, table: Table) -> DataFrame:
-        return self._spark.createDataFrame([], table.ddl)
-
     def _load(self, table: Table) -> DataFrame:
         return self._spark.read.format("delta").load(self.location(table))
 
@@ -313,7 +305,7 @@ class Lake:
             return
 
         def create() -> None:
-            writer = self._empty(table).write.format("delta")
+            writer = self._spark.createDataFrame([], table.ddl).write.format("delta")
             if table.daily:
                 writer = writer.partitionBy("day")
             self._save(writer.mode("ignore"), table)
@@ -349,6 +341,9 @@ class Lake:
 
     def _add_columns(self, table: Table) -> None:
         self._save(
-            self._empty(table).write.format("delta").mode("append").option("mergeSchema", "true"),
+            self._spark.createDataFrame([], table.ddl)
+            .write.format("delta")
+            .mode("append")
+            .option("mergeSchema", "true"),
             table,
         )

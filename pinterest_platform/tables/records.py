@@ -131,7 +131,7 @@ def newest_of_day(rows: DataFrame) -> DataFrame:
             "duplicates_dropped": (F.col("records") - 1).cast("int"),
             "cleaned_at": F.current_timestamp(),
         }
-    )
+    ).drop("records")
 
 
 def newest(
@@ -139,13 +139,14 @@ def newest(
 ) -> DataFrame:
     """The newest row for each combination of ``per``, by arrival, then natural key.
 
-    Most rows are alone, and ranking wide rows is expensive: this ranks the keys of the others.
+    Most combinations have one row. Only the keys of the others are ranked, because ranking wide
+    rows is expensive.
 
     Args:
         rows: with ``day`` and the natural key.
         per: the columns that rows have in common with those that they supersede.
-        of_all: columns that describe all these rows: their value for a row that is alone, and an
-            aggregate for several rows.
+        of_all: further columns, each with its value if a combination has one row, and with its
+            aggregate if there are several.
     """
     # Grouped by a struct: Sail fails to group by a single column with only one distinct value.
     several = (

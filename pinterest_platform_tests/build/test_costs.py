@@ -1,4 +1,4 @@
-"""The number of queries and commits in a run; on Spark, each takes a second or more."""
+"""The number of queries and commits in a run: on Spark, they cost more than the rows."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -52,8 +52,8 @@ def test_the_queries_and_commits_of_runs(platform: Platform, queries: Queries) -
     land_posts(platform.landing, range(20))
     platform.all(DAY)
     first, made = queries(), commits(platform)
-    # A table to which runs add rows is created first, by a commit of its own.
-    assert made == {name: 1 if name in replaced | {*EMPTY} else 2 for name in TABLES}
+    # One commit creates the table, another one writes its rows.
+    assert made == dict.fromkeys(TABLES, 2) | dict.fromkeys(EMPTY, 1)
 
     land_posts(platform.landing, range(20, 22), offset=20)
     platform.all(DAY)
@@ -65,6 +65,6 @@ def test_the_queries_and_commits_of_runs(platform: Platform, queries: Queries) -
     third, last = queries(), commits(platform)
     assert {name for name in TABLES if last[name] > after[name]} == replaced
     # Limits for 22 tables with 95 checks: lower them when a run needs fewer queries.
-    assert first <= 73
+    assert first <= 86
     assert second <= 83
     assert third <= 39

@@ -273,6 +273,17 @@ def test_concurrent_runs_neither_duplicate_nor_lose_a_row(platform: Platform) ->
     assert len(outcomes) == 3
 
 
+def test_concurrent_first_runs_create_the_analytics(platform: Platform) -> None:
+    three_days(platform.landing)
+    days = (DAY, NEXT, LAST)
+    platform.layer("raw", *days)
+    platform.layer("cleaned", *days)
+    with ThreadPoolExecutor(3) as threads:
+        outcomes = list(threads.map(lambda _: platform.layer("analytics", *days), range(3)))
+    assert [failed(found) for found in outcomes] == [[], [], []]
+    assert len(platform.rows("analytics.posts")) == len({*range(120)})
+
+
 def test_a_day_is_behind_while_raw_rows_are_not_cleaned(platform: Platform) -> None:
     land_posts(platform.landing, range(5))
     land_posts(platform.landing, range(5, 9), offset=5, arrived_at=NOON + timedelta(days=1))
