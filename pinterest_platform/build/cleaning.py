@@ -15,7 +15,7 @@ from pinterest_platform.build.table_rows import TableRows
 from pinterest_platform.kinds import KINDS
 from pinterest_platform.lake.conflicts import retried
 from pinterest_platform.lake.delta import Lake
-from pinterest_platform.lake.spool import spooled
+from pinterest_platform.lake.spool import has_spool, spooled
 from pinterest_platform.lake.stored_rows import of_days
 from pinterest_platform.tables.cleaned.balance import balance
 from pinterest_platform.tables.cleaned.contracts import CLEANED
@@ -24,6 +24,7 @@ from pinterest_platform.tables.contract import Table
 from pinterest_platform.tables.records import (
     RecordContract,
     newest_of_day,
+    newest_of_day_in_one_pass,
     parsed,
     united,
     usable,
@@ -76,6 +77,7 @@ class Cleaning:
         self._full = full
         self._parsed: dict[str, DataFrame] = {}
         self._has_quarantined = False
+        self._newest = newest_of_day if has_spool(spark) else newest_of_day_in_one_pass
 
     def update(self, table: Table) -> None:
         """Bring a cleaned table up to date.
@@ -100,12 +102,12 @@ class Cleaning:
         rebuilt, added = self._plan.rebuilt, self._plan.added(contract.kind.name)
         if rebuilt:
             self._lake.replace_days(
-                table, lambda: newest_of_day(self._usable(contract, rebuilt)), rebuilt
+                table, lambda: self._newest(self._usable(contract, rebuilt)), rebuilt
             )
         if added:
             self._lake.upsert(
                 table,
-                lambda: newest_of_day(self._with_current(table, contract, added)),
+                lambda: self._newest(self._with_current(table, contract, added)),
                 days=added,
                 newer="ingested_at",
             )

@@ -134,6 +134,32 @@ def newest_of_day(rows: DataFrame) -> DataFrame:
     ).drop("records")
 
 
+def newest_of_day_in_one_pass(rows: DataFrame) -> DataFrame:
+    """The same as ``newest_of_day``, for rows that are parsed whenever they are read.
+
+    Sail fails to plan ``newest_of_day`` over the parse itself, as on an engine without a spool.
+    """
+    post = Window.partitionBy("day", "ind")
+    ranked = rows.withColumns(
+        {
+            "rank": F.row_number().over(post.orderBy(*raw.newest_first())),
+            "records": F.sum(F.col("duplicates_dropped") + 1).over(post),
+            "latest": F.max("ingested_at").over(post),
+        }
+    )
+    return (
+        ranked.where("rank = 1")
+        .withColumns(
+            {
+                "duplicates_dropped": (F.col("records") - 1).cast("int"),
+                "ingested_at": F.col("latest"),
+                "cleaned_at": F.current_timestamp(),
+            }
+        )
+        .drop("rank", "records", "latest")
+    )
+
+
 def newest(
     rows: DataFrame, per: Sequence[str], **of_all: tuple[SparkColumn, SparkColumn]
 ) -> DataFrame:
