@@ -50,7 +50,7 @@ class _Plan:
     since: dict[str, dict[date, int]] = field(default_factory=lambda: defaultdict(dict))
 
     def added(self, *kinds: str) -> set[date]:
-        """The days to which a run adds records of these kinds."""
+        """The days that get new records of these kinds without being rebuilt."""
         return {day for kind in kinds for day in self.since[kind]}
 
 

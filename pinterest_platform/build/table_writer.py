@@ -86,7 +86,7 @@ class TableWriter:
             return
         current = self._rows(table.full_name)
         ((size, keys),) = current.agg(F.count("*"), F.countDistinct(*table.key)).collect()
-        # Reading the inputs during another run's write may have doubled a row.
+        # Rows may be duplicated if another run wrote an input while this table was built.
         if size < SMALL_ROWS or keys < size:
             rebuild()
             return

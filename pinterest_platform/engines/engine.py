@@ -76,7 +76,7 @@ class Engine:
 
 @contextmanager
 def opened(engine: EngineType, places: Places, remote: str = "") -> Iterator[SparkSession]:
-    """Open a session of an engine, with a spool; the end of the block closes both."""
+    """Open an engine's session and a spool for it; both are closed after the block."""
     assert engine.open is not None, engine.name  # noqa: S101 - Engine refuses the others
     if engine.needs_java:
         require_java(engine.name)

@@ -22,7 +22,7 @@ def typed(table: Table, rows: DataFrame) -> DataFrame:
 def in_order(rows: DataFrame) -> DataFrame:
     """The rows ordered by their columns, in one partition.
 
-    Engines drop a sort that nothing depends on before a write. A limit depends on it.
+    Before a write, engines drop a sort unless something depends on it, such as a limit.
     """
     return rows.coalesce(1).orderBy(*rows.columns).limit(_ALL)
 

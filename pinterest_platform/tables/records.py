@@ -203,7 +203,7 @@ def newest(
 
 
 def _with_filterable_reason(records: DataFrame) -> DataFrame:
-    """The records, with ``reason`` ready for filters.
+    """The records, with a ``reason`` that can be filtered without another parse.
 
     Planners push a filter below the parse and repeat the parse in it. Sail then plans ten times as
     long, or runs out of memory. No planner pushes a filter below an explode.
@@ -287,7 +287,7 @@ def ind_of(kind: Kind) -> Column:
 
 
 def lineage_of(kind: Kind, *extras: Column) -> tuple[Column, ...]:
-    """The final columns of every cleaned table: channel, arrival, natural key, and upkeep.
+    """The last columns of every cleaned table: channel, arrival, natural key, and run history.
 
     ``extras`` are further columns of one table, after the natural key.
     """

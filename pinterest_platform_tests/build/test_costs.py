@@ -52,7 +52,7 @@ def test_the_queries_and_commits_of_runs(platform: Platform, queries: Queries) -
     land_posts(platform.landing, range(20))
     platform.all(DAY)
     first, made = queries(), commits(platform)
-    # One commit creates the table, another one writes its rows.
+    # The first commit creates the table, and the second writes its rows.
     assert made == dict.fromkeys(TABLES, 2) | dict.fromkeys(EMPTY, 1)
 
     land_posts(platform.landing, range(20, 22), offset=20)

@@ -109,7 +109,7 @@ def lose(lake: Path, loss: Loss, before: Path) -> None:
 
 
 def play(platform: Platform, steps: Sequence[Step], before: Path) -> None:
-    """Perform the steps, then an incremental run of all days."""
+    """Apply the steps, then run all days incrementally."""
     lake = Path(platform.places.lake)
     for number, step in enumerate([*steps, DAYS]):
         match step:
@@ -146,7 +146,7 @@ def test_increments_give_the_same_rows_as_a_rebuild(
     monkeypatch: pytest.MonkeyPatch,
     steps: list[Step],
 ) -> None:
-    # By default, tables as small as these are always rebuilt.
+    # By default, small tables like these are always rebuilt.
     monkeypatch.setattr(table_writer, "SMALL_ROWS", 0)
     monkeypatch.setattr(table_writer, "LARGEST_SHARE", 0.9)
     home = tmp_path / str(len(list(tmp_path.iterdir())))
@@ -160,7 +160,7 @@ def test_increments_give_the_same_rows_as_a_rebuild(
 
 
 def test_only_new_records_are_parsed(platform: Platform) -> None:
-    """Cleaned rows of other posts stay unchanged, even ``cleaned_at``."""
+    """The cleaned rows of other posts do not change, not even ``cleaned_at``."""
     first = Ingestion((Record("pin", False, 1, 0, 0), Record("pin", False, 2, 0, 0)), 0)
     ingest(platform, first, 0)
     request(platform, DAYS)

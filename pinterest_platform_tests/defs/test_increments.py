@@ -1,4 +1,4 @@
-"""Which runs only add new records, and which rebuild."""
+"""Which runs are incremental, and which rebuild their days."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

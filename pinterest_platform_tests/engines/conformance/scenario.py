@@ -165,7 +165,7 @@ def created(
     spark: SparkSession, places: Places, tables: Iterable[str], days: Sequence[date]
 ) -> list[Outcome]:
     """Build tables without their checks; returns the outcomes, without values that vary."""
-    # By default, tables as small as these are always rebuilt.
+    # By default, small tables like these are always rebuilt.
     table_writer.SMALL_ROWS, table_writer.LARGEST_SHARE = 0, 1.0
     outcomes = build(spark, places, Request(tables=tuple(tables), checks=(), days=tuple(days)))
     return [_comparable(outcome) for outcome in outcomes]
