@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -80,22 +82,38 @@ class TableWriter:
 
     def _update(self, table: Table) -> None:
         """Replace the outdated rows of a table, or all rows if many are outdated or it has few."""
-        rebuild = partial(self._lake.replace, table, partial(self._transformed, table))
+        with ExitStack() as spools:
+            outdated = self._outdated(table, spools)
+            if outdated is None:
+                self._lake.replace(table, partial(self._transformed, table))
+                return
+            keys, rows = outdated
+            if rows:
+                self._lake.upsert(table, partial(self._transformed, table, keys))
+
+    def _outdated(self, table: Table, spools: ExitStack) -> tuple[DataFrame, int] | None:
+        """The keys of a table's outdated rows, and their number.
+
+        None if the whole table is to be rebuilt.
+        """
         if self._full or table.outdated is None or self._lake.is_outdated(table):
-            rebuild()
-            return
+            return None
         current = self._rows(table.full_name)
-        ((size, keys),) = current.agg(F.count("*"), F.countDistinct(*table.key)).collect()
-        # Rows may be duplicated if another run wrote an input while this table was built.
-        if size < SMALL_ROWS or keys < size:
-            rebuild()
-            return
-        with spooled(self._spark, table.outdated(current, *self._inputs(table))) as outdated:
+        try:
+            ((size, keys),) = current.agg(F.count("*"), F.countDistinct(*table.key)).collect()
+            # Rows may be duplicated if another run wrote an input while this table was built.
+            if size < SMALL_ROWS or keys < size:
+                return None
+            outdated = spools.enter_context(
+                spooled(self._spark, table.outdated(current, *self._inputs(table)))
+            )
             ((rows, gone),) = outdated.agg(F.count("*"), F.expr("count_if(gone)")).collect()
-            if gone or rows > LARGEST_SHARE * size:
-                rebuild()
-            elif rows:
-                self._lake.upsert(table, partial(self._transformed, table, outdated))
+        except (PySparkException, Py4JJavaError) as error:
+            if self._lake.fault(error, [table]) is None:
+                raise
+            # The table has lost files, but its inputs have all of its rows.
+            return None
+        return None if gone or rows > LARGEST_SHARE * size else (outdated, rows)
 
     def _transformed(self, table: Table, only: DataFrame | None = None) -> DataFrame:
         """The rows that a table's transform returns; with ``only``, those with these keys."""

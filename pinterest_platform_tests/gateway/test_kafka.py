@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -159,14 +160,15 @@ def test_every_outage_of_the_broker_is_one_line_and_its_end_another(tmp_path: Pa
             wait_until(lambda ended=ended: found.log().count("is available again") == ended)
         found.terminate()
         _, _, stderr = found.output()
-    outage = [
-        f"WARNING broker {broker.bootstrap} is unavailable",
-        f"INFO broker {broker.bootstrap} is available again",
-    ]
     created = [
         f"INFO created topic pinterest.{kind}, partitions" for kind in ("pin", "geo", "user")
     ]
-    assert transitions(stderr) == [*created, *outage, *outage]
+    lines = transitions(stderr)
+    assert lines[:3] == created
+    # A failed request may be noticed before the closed connection that made it fail.
+    outage = ["WARNING broker is unavailable", "INFO broker is available again"]
+    named = f"Kafka|broker {broker.bootstrap}"
+    assert [re.sub(named, "broker", line) for line in lines[3:]] == outage * 2
 
 
 def test_a_record_that_is_not_acknowledged_in_time_is_a_504(tmp_path: Path) -> None:
