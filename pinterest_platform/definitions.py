@@ -1,7 +1,6 @@
 """The entry point: the definitions that Dagster loads."""
 
 import warnings
-from pathlib import Path
 
 import dagster as dg
 
@@ -16,21 +15,14 @@ def defs() -> dg.Definitions:
     """All definitions in ``defs/``, with the engine that the environment selects."""
     reach_this_machine_directly()
     forget_users_of_endpoints()
-    return dg.Definitions.merge(
-        _of_the_folder(),
-        dg.Definitions(
+    with warnings.catch_warnings():
+        # ``dg.load_from_defs_folder`` needs a pyproject.toml, which a wheel does not have, and
+        # imports the components of all installed packages: a second in each process.
+        for category in (dg.BetaWarning, dg.PreviewWarning):
+            warnings.simplefilter("ignore", category)
+        return dg.load_definitions_from_package_module(
+            pinterest_platform.defs,
             resources={"engine": EngineResource.of(load())},
             # In one process, so that all steps of a run share one engine session.
             executor=dg.in_process_executor,
-        ),
-    )
-
-
-def _of_the_folder() -> dg.Definitions:
-    """Like ``dg.load_from_defs_folder``, which needs a pyproject.toml: a wheel has none."""
-    with warnings.catch_warnings():
-        for category in (dg.BetaWarning, dg.PreviewWarning):
-            warnings.simplefilter("ignore", category)
-        return dg.ComponentTree.from_module(
-            defs_module=pinterest_platform.defs, project_root=Path(__file__).parent
-        ).build_defs()
+        )

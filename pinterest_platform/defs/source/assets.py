@@ -5,20 +5,14 @@ import dagster as dg
 from pinterest_platform.defs.layers import OWNERS
 from pinterest_platform.kinds import KINDS
 
-
-@dg.definitions
-def source() -> dg.Definitions:
-    """The source tables as external assets."""
-    return dg.Definitions(
-        assets=[
-            dg.AssetSpec(
-                ["source", kind.source_table],
-                description=kind.source_description,
-                group_name="source",
-                kinds={"mysql"},
-                owners=OWNERS,
-                tags={"layer": "source"},
-            )
-            for kind in KINDS.values()
-        ]
+source = [
+    dg.AssetSpec(
+        ["source", kind.source_table],
+        description=kind.source_description,
+        group_name="source",
+        kinds={"mysql"},
+        owners=OWNERS,
+        tags={"layer": "source"},
     )
+    for kind in KINDS.values()
+]
