@@ -19,7 +19,7 @@ demo: $(INSTALLED)
 	$(BIN)/pinterest demo
 
 test: lint servers
-	$(MEMORY) $(BIN)/pytest -q -n 2 --dist loadfile
+	$(MEMORY) $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 # Without the tests that start processes of their own (pinterest_platform_tests/conftest.py).
 check: lint

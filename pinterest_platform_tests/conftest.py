@@ -28,15 +28,20 @@ os.environ["SPARK_SUBMIT_OPTS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 # SIGINT to SIGTERM: after a run in a test's own process, children would ignore SIGTERM, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+HERE = Path(__file__).parent
+
 # Modules with which a test starts a process of its own: a server, or the command.
 _STARTERS = {"subprocess", "pinterest_platform.local_aws", "pinterest_platform.processes"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start processes as ``server``: `make check` leaves them out.
+    """Order the tests, and mark those that start processes as ``server``.
 
-    The imports of a test's module and of its fixtures' modules decide.
+    The files that take minutes come first, so that two workers end at the same time: those of the
+    conformance suite, and the end-to-end tests of this folder. `make check` leaves out the tests
+    that start processes. The imports of a test's module and of its fixtures' modules decide.
     """
+    items.sort(key=lambda item: (item.path.parent.name != "conformance", item.path.parent != HERE))
     for item in items:
         assert isinstance(item, pytest.Function)
         fixtures = [found[-1] for found in item._fixtureinfo.name2fixturedefs.values()]

@@ -16,11 +16,12 @@ from typing import Any, Self
 from dagster import EventLogEntry
 from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from typing_extensions import override
 
 # Each run has its own database of events. A process uses few at a time: a webserver those of the
@@ -114,6 +115,12 @@ class _Events(SqliteEventLogStorage):
                 self._initialized_dbs.add(shard)
             with self._databases.transaction(url) as connection:
                 yield connection
+
+    @override
+    def has_table(self, table_name: str) -> bool:
+        # Without ``_connect``, whose lock some callers hold.
+        url = self.conn_string_for_shard(INDEX_SHARD_NAME)
+        return inspect(self._databases.engine(url)).has_table(table_name)
 
     @override
     def store_event(self, event: EventLogEntry) -> None:

@@ -54,7 +54,7 @@ def united(*raw_rows: DataFrame) -> DataFrame:
 
 def cleaned(raw_rows: DataFrame, contract: RecordContract) -> DataFrame:
     """Raw rows of one kind -> its cleaned rows: the newest usable record per day and ``ind``."""
-    return newest_of_day(usable(parsed(raw_rows, contract), contract))
+    return newest_of_day_in_one_pass(usable(parsed(raw_rows, contract), contract))
 
 
 def parsed(raw_rows: DataFrame, contract: RecordContract) -> DataFrame:
@@ -137,7 +137,8 @@ def newest_of_day(rows: DataFrame) -> DataFrame:
 def newest_of_day_in_one_pass(rows: DataFrame) -> DataFrame:
     """The same as ``newest_of_day``, for rows that are parsed whenever they are read.
 
-    Sail fails to plan ``newest_of_day`` over the parse itself, as on an engine without a spool.
+    Planners repeat the parse for each join of ``newest_of_day``: Apache Spark then plans for
+    minutes, and Sail fails.
     """
     post = Window.partitionBy("day", "ind")
     ranked = rows.withColumns(

@@ -69,7 +69,7 @@ def _ranges_and_arrivals(
     """The table's ranges of offsets by partition, and the objects outside them."""
     topic = places.topics[table.name]
     local = not places.landing.startswith("s3://")
-    if local and is_configured(places.region) and not Path(places.landing).exists():
+    if local and not Path(places.landing).exists() and is_configured(places.region):
         # A platform that only uses streams has no landing folder.
         return {}, []
     store = open_store(places.landing)
