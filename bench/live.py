@@ -21,6 +21,7 @@ from pathlib import Path
 import dagster as dg
 from deltalake import DeltaTable
 
+from local_servers.dagster_home import instance_at
 from pinterest_platform.kinds import KINDS
 from pinterest_platform.tables.catalog import OUTPUTS
 
@@ -35,7 +36,7 @@ def free_port() -> int:
 
 def seconds_to_analytics(home: Path) -> tuple[list[float], int]:
     """Each processed record's seconds from arrival to the last output; the number of runs."""
-    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+    with instance_at(home / "dagster") as instance:
         materialized = instance.fetch_materializations(
             dg.AssetKey(["analytics", OUTPUTS[-1].name]), limit=1000
         )

@@ -25,6 +25,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from pipeline import land
 
+from local_servers.dagster_home import instance_at
+
 PORT = 3999
 
 
@@ -37,7 +39,7 @@ def measured(home: str, runs: int, *options: str) -> list[tuple[float, float]]:
     )
     try:
         client = _client(ui)
-        with dg.DagsterInstance.from_config(f"{home}/dagster") as instance:
+        with instance_at(Path(home, "dagster")) as instance:
             return [_run(client, instance) for _ in range(runs)]
     finally:
         ui.send_signal(signal.SIGINT)

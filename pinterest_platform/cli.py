@@ -24,6 +24,7 @@ COMMANDS = {
     "streams": ("pinterest_platform.commands.streams", "List, create, describe, delete streams."),
     "run": ("pinterest_platform.commands.run", "Materialise assets through Dagster."),
     "query": ("pinterest_platform.commands.query", "Run SQL over the lake."),
+    "maintain": ("pinterest_platform.commands.maintain", "Compact the lake, delete what is old."),
     "demo": ("pinterest_platform.commands.demo", "Run the whole pipeline on this machine."),
     "ui": ("pinterest_platform.commands.ui", "Serve Dagster's UI and daemon."),
     "live": ("pinterest_platform.commands.live", "Serve the UI, with a steady stream of posts."),

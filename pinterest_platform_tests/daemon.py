@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import dagster as dg
 
+from local_servers.dagster_home import instance_at
 from pinterest_platform_tests.process import Pinterest
 
 # A tick every 15 s, a run of 10 s, and a busy machine.
@@ -83,7 +84,7 @@ def running_daemon(pinterest: Pinterest, **settings: str) -> Iterator[Daemon]:
     log = pinterest.home / "daemon.log"
     environment: Mapping[str, str] = pinterest.environment | settings | {"DAGSTER_HOME": str(home)}
     command = [sys.executable, "-W", "ignore", "-m", "dagster._daemon", "run"]
-    with log.open("wb") as printed, dg.DagsterInstance.from_config(str(home)) as instance:
+    with log.open("wb") as printed, instance_at(home) as instance:
         process = subprocess.Popen(
             [*command, "-w", str(ROOT / "workspace.yaml")],
             env=environment,

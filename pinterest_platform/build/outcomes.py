@@ -78,10 +78,21 @@ class Skipped:
     because: str
 
 
-Outcome = Materialized | Checked | Skipped
+@dataclass(frozen=True, kw_only=True)
+class Maintained:
+    """The files of a table were maintained: their number and bytes, before and after."""
+
+    table: str
+    files_before: int
+    files_after: int
+    bytes_before: int
+    bytes_after: int
+
+
+Outcome = Materialized | Checked | Skipped | Maintained
 
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {
-    kind.__name__: TypeAdapter(kind) for kind in (Materialized, Checked, Skipped)
+    kind.__name__: TypeAdapter(kind) for kind in (Materialized, Checked, Skipped, Maintained)
 }
 
 
@@ -95,6 +106,11 @@ def summary(outcome: Outcome) -> str:
             return f"{outcome.table} {verdict} {outcome.check}: {outcome.description}"
         case Skipped():
             return f"{outcome.table} was not made, because {outcome.because} failed"
+        case Maintained():
+            return (
+                f"maintained {outcome.table}: {outcome.files_before:,} -> {outcome.files_after:,} "
+                f"files, {outcome.bytes_before:,} -> {outcome.bytes_after:,} bytes"
+            )
 
 
 def to_json(outcome: Outcome) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The request: which tables to make and which checks to run, for which days."""
+"""The request: which tables to make, check and maintain, for which days."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,13 +12,16 @@ from pydantic import TypeAdapter
 class Request:
     """Tables to build and checks (table, name) to run, for some days; no days for analytics.
 
-    A ``full`` request rebuilds cleaned tables and posts. Others only add new records to them.
+    A ``full`` request rebuilds cleaned tables and posts. Others only add new records to them. The
+    files of the tables in ``upkeep`` are maintained afterwards; see ``lake.upkeep``.
     """
 
-    tables: tuple[str, ...]
-    checks: tuple[tuple[str, str], ...]
+    tables: tuple[str, ...] = ()
+    checks: tuple[tuple[str, str], ...] = ()
     days: tuple[date, ...] = ()
     full: bool = False
+    upkeep: tuple[str, ...] = ()
+    retention_days: int = 7
 
     def to_json(self) -> dict[str, Any]:
         """The request as JSON values."""

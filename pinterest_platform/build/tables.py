@@ -8,14 +8,16 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pinterest_platform.build.checks import count, evidence, outcome_of, reason_of
-from pinterest_platform.build.outcomes import Checked, Materialized, Outcome, Skipped
+from pinterest_platform.build.outcomes import Checked, Maintained, Materialized, Outcome, Skipped
 from pinterest_platform.build.previews import Previews
 from pinterest_platform.build.request import Request
 from pinterest_platform.build.table_rows import TableRows
 from pinterest_platform.build.table_writer import TableWriter, Written
 from pinterest_platform.ingest.kinesis.pending import readings
 from pinterest_platform.lake.conflicts import retried
+from pinterest_platform.lake.delta import Lake
 from pinterest_platform.lake.unity import lake_of
+from pinterest_platform.lake.upkeep import maintain, size
 from pinterest_platform.places import Places
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Check, Table
@@ -29,7 +31,7 @@ _PREVIEW, _BREAKDOWN = "preview", "breakdown"
 
 
 def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Outcome]:
-    """Make the requested tables and run the requested checks, in an order that lineage allows.
+    """Make, check and maintain the requested tables, in an order that lineage allows.
 
     A table below one that failed a check of severity error is not made.
 
@@ -60,6 +62,23 @@ def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Out
                 yield outcome
                 if isinstance(outcome, Checked) and outcome.stops:
                     failed[name] = f"{name}:{outcome.check}"
+    for name in request.upkeep:
+        with lake.explaining(f"{name} cannot be maintained"):
+            if lake.exists(TABLES[name]):
+                yield _maintained(spark, lake, TABLES[name], request.retention_days)
+
+
+def _maintained(spark: SparkSession, lake: Lake, table: Table, retention_days: int) -> Maintained:
+    files, size_before = size(spark, lake, table)
+    maintain(spark, lake, table, retention_days=retention_days)
+    files_after, size_after = size(spark, lake, table)
+    return Maintained(
+        table=table.full_name,
+        files_before=files,
+        files_after=files_after,
+        bytes_before=size_before,
+        bytes_after=size_after,
+    )
 
 
 def _outcomes(

@@ -1,4 +1,4 @@
-"""The job that every schedule, sensor and terminal runs."""
+"""The jobs: one that sensors, the daily schedule and terminals run, and one for upkeep."""
 
 import dagster as dg
 
@@ -18,4 +18,12 @@ arrivals_to_analytics = dg.define_asset_job(
     selection=dg.AssetSelection.groups("raw", "cleaned", "analytics"),
     partitions_def=DAILY,
     description="Carries a day's arrivals from landing objects and streams to the analytics.",
+)
+
+MAINTENANCE = "maintenance"
+
+maintenance = dg.define_asset_job(
+    MAINTENANCE,
+    selection=dg.AssetSelection.groups("maintenance"),
+    description="Compacts the tables' files, and deletes what is older than its retention.",
 )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -158,8 +159,8 @@ def materialise(
     days = tuple(map(date.fromisoformat, context.partition_keys)) if dated else ()
     request = Request(tables=tables, checks=checks, days=days, full=full)
     failures: list[str] = []
-    try:
-        for outcome in _exclusively(context, engine.build(context, request)):
+    with failures_of(context):
+        for outcome in exclusively(context, context.op_def.name, engine.build(context, request)):
             match outcome:
                 case Materialized():
                     context.log.info(summary(outcome))
@@ -172,25 +173,38 @@ def materialise(
                     yield _checked(outcome)
                 case Skipped():
                     failures.append(summary(outcome))
+    if failures:
+        raise dg.Failure("; ".join(failures), allow_retries=False)
+
+
+@contextmanager
+def failures_of(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Turn the platform's errors into failures of a step.
+
+    Raises:
+        dagster.RetryRequested: after an outage, except in a run of a terminal, where a person
+            waits.
+        dagster.Failure: after another error.
+    """
+    try:
+        yield
     except PlatformError as error:
         failure = dg.Failure(str(error), metadata=_remote(error), allow_retries=False)
         failure.__cause__ = error
         if isinstance(error, OutageError) and not _is_attended(context):
             raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from failure
         raise failure from error
-    if failures:
-        raise dg.Failure("; ".join(failures), allow_retries=False)
 
 
-def _exclusively(
-    context: dg.AssetExecutionContext, outcomes: Iterator[Outcome]
+def exclusively(
+    context: dg.AssetExecutionContext, layer_name: str, outcomes: Iterator[Outcome]
 ) -> Iterator[Outcome]:
-    """Yield the outcomes while no other process on this machine writes the tables of the step.
+    """Yield the outcomes while no other process on this machine writes the tables of a layer.
 
     Pools keep queued runs apart. This lock also keeps runs of a terminal apart, which skip the
     queue; the operating system frees it with a killed process.
     """
-    path = Path(context.instance.storage_directory()) / f"{context.op_def.name}.lock"
+    path = Path(context.instance.storage_directory()) / f"{layer_name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
@@ -229,14 +243,14 @@ def _materialised(
         "dagster/column_lineage": dg.MetadataValue.column_lineage(_lineage(table)),
         "dagster/table_name": dg.MetadataValue.text(made.table),
         "dagster/uri": dg.MetadataValue.text(f"{lake}/{table.schema}/{table.name}"),
-        "preview": _as_table(made.preview, table.column_names),
+        "preview": as_table(made.preview, table.column_names),
         "seconds": round(made.seconds, 3),
         **made.facts,
     }
     if made.watermark:
         metadata[WATERMARK] = dg.MetadataValue.json(made.watermark)
     if made.breakdown:
-        metadata["breakdown"] = _as_table(made.breakdown, tuple(made.breakdown[0]))
+        metadata["breakdown"] = as_table(made.breakdown, tuple(made.breakdown[0]))
     key = asset_key(made.table)
     for day, rows in made.rows.items():
         context.add_asset_metadata(
@@ -252,7 +266,7 @@ def _checked(checked: Checked) -> dg.AssetCheckResult:
         **checked.facts,
     }
     if checked.samples:
-        metadata["samples"] = _as_table(checked.samples, tuple(checked.samples[0]))
+        metadata["samples"] = as_table(checked.samples, tuple(checked.samples[0]))
     severities = {"error": dg.AssetCheckSeverity.ERROR, "warn": dg.AssetCheckSeverity.WARN}
     return dg.AssetCheckResult(
         asset_key=asset_key(checked.table),
@@ -295,7 +309,7 @@ def _lineage(table: Table) -> dg.TableColumnLineage:
     )
 
 
-def _as_table(rows: Sequence[Mapping[str, str]], names: Sequence[str]) -> dg.TableMetadataValue:
+def as_table(rows: Sequence[Mapping[str, str]], names: Sequence[str]) -> dg.TableMetadataValue:
     """The rows as a value that the UI shows as text; in Markdown, a title could be an image."""
     columns = [dg.TableColumn(name, "string") for name in names]
     return dg.MetadataValue.table([dg.TableRecord(row) for row in rows], dg.TableSchema(columns))

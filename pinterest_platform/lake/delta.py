@@ -27,7 +27,7 @@ from pinterest_platform.lake.faults import damaged_log, storage_fault
 from pinterest_platform.lake.misplaced import reject_misplaced
 from pinterest_platform.lake.spool import has_spool, spooled
 from pinterest_platform.lake.stored_rows import day_list, in_order, of_days, typed
-from pinterest_platform.object_store import open_store
+from pinterest_platform.object_store import Store, open_store
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform.tables.contract import Table
 
@@ -40,7 +40,7 @@ class Lake:
 
     def __init__(self, spark: SparkSession, root: str) -> None:
         self._spark = spark
-        self._root = root
+        self.root = root
         self._place = root
         if is_folder(root) and not is_plain(root):
             reject_misplaced(root)
@@ -103,7 +103,7 @@ class Lake:
             matches = update and source().join(keys, key, "left_semi").limit(1).collect()
             with self._view(source()) as view:
                 self._spark.sql(
-                    f"MERGE INTO {self._sql_name(table)} AS target USING {view} AS source "
+                    f"MERGE INTO {self.sql_name(table)} AS target USING {view} AS source "
                     f"ON {' AND '.join(on)} {update if matches else ''}"
                     "WHEN NOT MATCHED THEN INSERT *"
                 ).collect()
@@ -163,9 +163,7 @@ class Lake:
             return bool(rows.columns)
         except (PySparkException, Py4JJavaError) as error:
             if self._has_commits(table):
-                raise damaged_log(
-                    self.with_own_path(first_line(error)), self._root, table
-                ) from None
+                raise damaged_log(self.with_own_path(first_line(error)), self.root, table) from None
             if isinstance(error, AnalysisException):
                 return False
             raise self._out_of_reach("read", error) from None
@@ -198,7 +196,7 @@ class Lake:
         Engines do not name the table whose log they could not read, so this checks each of
         ``tables``.
         """
-        if found := storage_fault(str(error), self._root):
+        if found := storage_fault(str(error), self.root):
             return found
         for table in tables:
             try:
@@ -209,7 +207,7 @@ class Lake:
 
     def with_own_path(self, text: str) -> str:
         """An engine's message, with the lake's own path in place of the engine's."""
-        return text.replace(self._place, self._root)
+        return text.replace(self._place, self.root)
 
     def register(self, table: Table, schema: str, name: str) -> None:
         """Register an existing table for SQL in this session as ``<schema>.<name>``."""
@@ -221,9 +219,13 @@ class Lake:
             f"LOCATION '{self.location(table)}'"
         ).collect()
 
+    def files(self, table: Table) -> Store | None:
+        """The table's files; None if a catalog gives no access to them."""
+        return open_store(self.location(table))
+
     def _has_commits(self, table: Table) -> bool:
         """Whether the table has a log, readable or not."""
-        if is_folder(self._root):
+        if is_folder(self.root):
             log = Path(self.location(table), "_delta_log")
             return log.is_file() or any(log.glob("*.json"))
         try:
@@ -239,7 +241,8 @@ class Lake:
     def _save(self, writer: DataFrameWriter, table: Table) -> None:
         writer.save(self.location(table))
 
-    def _sql_name(self, table: Table) -> str:
+    def sql_name(self, table: Table) -> str:
+        """The table's name in SQL."""
         return f"delta.`{self.location(table)}`"
 
     def _replace_where(self, table: Table, rows: DataFrame, condition: str) -> None:
@@ -252,26 +255,26 @@ class Lake:
 
     def _ensure_schema(self, table: Table) -> None:
         """Create the folder or schema that contains the table."""
-        if not is_folder(self._root):
+        if not is_folder(self.root):
             return
         try:
             # Use the real path: a link to a missing target does not count as a folder.
-            Path(self._root, table.schema, table.name).mkdir(parents=True, exist_ok=True)
+            Path(self.root, table.schema, table.name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             reason = error.strerror
             if isinstance(error, FileExistsError):
                 reason = f"{error.filename} is a file, or a link to nothing"
             raise ConfigurationError(
-                f"the lake {self._root} cannot be written ({reason}): set PINTEREST_LAKE"
+                f"the lake {self.root} cannot be written ({reason}): set PINTEREST_LAKE"
             ) from None
 
     def _out_of_reach(self, done: str, error: Exception) -> PlatformError:
         to_set = "PINTEREST_LAKE to a folder"
-        if not is_folder(self._root):
+        if not is_folder(self.root):
             to_set = "PINTEREST_LAKE, AWS_ENDPOINT_URL, AWS_REGION and the AWS credentials"
         reason = self.with_own_path(first_line(error))
-        return storage_fault(str(error), self._root) or error_for(str(error))(
-            f"the lake {self._root} cannot be {done} ({reason}): set {to_set}"
+        return storage_fault(str(error), self.root) or error_for(str(error))(
+            f"the lake {self.root} cannot be {done} ({reason}): set {to_set}"
         )
 
     @contextmanager
@@ -318,7 +321,7 @@ class Lake:
             except (PySparkException, Py4JJavaError) as error:
                 if self._has_commits(table):
                     raise damaged_log(
-                        self.with_own_path(first_line(error)), self._root, table
+                        self.with_own_path(first_line(error)), self.root, table
                     ) from error
                 raise self._out_of_reach("written", error) from error
             # Another writer may have created it.

@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from pinterest_platform.errors import PlatformError, error_for, first_line
 from pinterest_platform.lake.delta import Lake
+from pinterest_platform.object_store import Store
 from pinterest_platform.tables.contract import Table
 
 SCHEME = "unity"
@@ -31,6 +32,10 @@ class UnityLake(Lake):
         return f"{self._schema(table)}.`{table.name}`"
 
     @override
+    def files(self, table: Table) -> Store | None:
+        return None
+
+    @override
     def _has_commits(self, table: Table) -> bool:
         # Unity Catalog gives no access to a managed table's files.
         return False
@@ -44,7 +49,7 @@ class UnityLake(Lake):
         writer.saveAsTable(self.location(table))
 
     @override
-    def _sql_name(self, table: Table) -> str:
+    def sql_name(self, table: Table) -> str:
         return self.location(table)
 
     @override

@@ -9,6 +9,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from threading import Lock
 from typing import Any, Self
@@ -128,6 +129,15 @@ class _Events(SqliteEventLogStorage):
         # The page of a run shows new events when this file changes, but they are in the
         # write-ahead log beside it.
         os.utime(self.path_for_shard(event.run_id))
+
+    @override
+    def delete_events(self, run_id: str) -> None:
+        super().delete_events(run_id)
+        # Dagster leaves the empty database of each deleted run.
+        self._databases.close()
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path_for_shard(run_id)}{suffix}").unlink(missing_ok=True)
+        self._initialized_dbs.discard(run_id)
 
     @override
     def wipe(self) -> None:

@@ -14,7 +14,7 @@ from dagster import DagsterEventType, DagsterInstance
 from dagster_shared.error import SerializableErrorInfo
 
 from pinterest_platform.definitions import defs
-from pinterest_platform.defs.jobs import INCREMENTAL_TAGS, JOB, PROCESS_TAG
+from pinterest_platform.defs.jobs import INCREMENTAL_TAGS, JOB, MAINTENANCE, PROCESS_TAG
 from pinterest_platform.defs.layers import table_name
 from pinterest_platform.defs.partitions import tags_of
 from pinterest_platform.errors import PlatformError
@@ -47,16 +47,17 @@ def misplaced_objects(settings: Settings) -> str | None:
 
 def run(
     instance: DagsterInstance,
-    assets: Iterable[dg.AssetKey],
+    assets: Iterable[dg.AssetKey] | None,
     days: Sequence[date],
     on_event: Callable[[dg.DagsterEvent], None],
     *,
     full: bool = False,
+    job: str = JOB,
 ) -> RunResult:
-    """Materialise assets, daily ones for a range of consecutive ``days``.
+    """Materialise assets of a job, daily ones for a range of consecutive ``days``.
 
-    ``full`` rebuilds cleaned tables and posts. ``on_event`` is called with each event of the run
-    as it happens.
+    Without ``assets``, it materialises all of the job's. ``full`` rebuilds cleaned tables and
+    posts. ``on_event`` is called with each event of the run as it happens.
     """
     tags = {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"} | tags_of(days)
     if not full:
@@ -85,12 +86,12 @@ def run(
     instance.add_event_listener(run_id, listen)
     result = (
         defs()
-        .resolve_job_def(JOB)
+        .resolve_job_def(job)
         .execute_in_process(
             instance=instance,
             run_id=run_id,
             tags=tags,
-            asset_selection=list(assets),
+            asset_selection=None if assets is None else list(assets),
             raise_on_error=False,
             # Dagster's console log would bury the command's own output; the event log has it.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
@@ -123,7 +124,10 @@ def selected(selection: str | None) -> set[dg.AssetKey]:
         PlatformError: the selection is invalid, or selects nothing that can be materialised.
     """
     graph = defs().resolve_asset_graph()
-    makeable = set(graph.materializable_asset_keys)
+    # Upkeep has its own command.
+    makeable = {
+        key for key in graph.materializable_asset_keys if graph.get(key).group_name != MAINTENANCE
+    }
     if selection is None:
         return makeable
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from local_servers.dagster_home import instance_at
 from pinterest_platform_tests.landing import land, pin
 from pinterest_platform_tests.process import BIN, Pinterest
 
@@ -160,7 +161,7 @@ def test_csv_contains_no_spreadsheet_formula(pinterest: Pinterest) -> None:
 
 def test_dagster_gets_posts_as_text_not_markdown(pinterest: Pinterest) -> None:
     """The UI loads images in Markdown, but displays table cells as plain text."""
-    with dg.DagsterInstance.from_config(str(pinterest.home / "dagster")) as instance:
+    with instance_at(pinterest.home / "dagster") as instance:
         for table in ("raw/pin", "cleaned/pins", "analytics/posts", "cleaned/quarantine"):
             event = instance.get_latest_materialization_event(dg.AssetKey(table.split("/")))
             assert event is not None

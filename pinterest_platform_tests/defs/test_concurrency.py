@@ -15,6 +15,7 @@ import dagster as dg
 import pytest
 from filelock import FileLock
 
+from local_servers.dagster_home import instance_at
 from pinterest_platform.defs.layers import WAITING
 from pinterest_platform_tests.landing import land, land_posts, pin
 from pinterest_platform_tests.process import DEADLINE_SECONDS, Pinterest
@@ -64,7 +65,7 @@ def test_two_concurrent_runs_of_a_day_take_turns(pinterest: Pinterest) -> None:
     assert pinterest.query(
         "SELECT count(*) AS n, count(DISTINCT offset_or_sequence_number) AS keys FROM raw.pin"
     ) == [{"n": 800, "keys": 800}]
-    with dg.DagsterInstance.from_config(str(pinterest.home / "dagster")) as instance:
+    with instance_at(pinterest.home / "dagster") as instance:
         steps = spans(instance)
     assert {step: len(times) for step, times in steps.items() if step != "raw_batch"} == {
         "raw_stream": 2,
@@ -86,7 +87,7 @@ def at_work(pinterest: Pinterest, step: str) -> Iterator[None]:
 def until_it_waits(process: "subprocess.Popen[str]", pinterest: Pinterest) -> None:
     """Wait until the last run logs that it waits for another."""
     deadline = time.monotonic() + DEADLINE_SECONDS
-    with dg.DagsterInstance.from_config(str(pinterest.home / "dagster")) as instance:
+    with instance_at(pinterest.home / "dagster") as instance:
         while True:
             (run,) = instance.get_runs(limit=1)
             printed = [entry.user_message for entry in instance.all_logs(run.run_id)]

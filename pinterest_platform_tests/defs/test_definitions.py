@@ -12,12 +12,15 @@ import pytest
 import yaml
 
 from pinterest_platform.definitions import defs
+from pinterest_platform.defs.maintenance.schedules import daily_upkeep
 from pinterest_platform.defs.raw.schedules import daily_partitions
 from pinterest_platform.tables import raw
 from pinterest_platform.tables.catalog import OUTPUTS, TABLES
 from pinterest_platform_tests.process import BIN, Pinterest
 
 ROOT = Path(__file__).parents[2]
+
+DESCRIPTIONS = ("One row", "JSON lines of ", "Records of ", "Compacts ", "Deletes ")
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +85,7 @@ def test_today_is_a_partition(graph: Any) -> None:
 def test_every_asset_has_a_description(graph: Any) -> None:
     for asset in graph.get_all_asset_keys():
         node = graph.get(asset)
-        assert node.description.startswith(("One row", "JSON lines of ", "Records of ")), asset
+        assert node.description.startswith(DESCRIPTIONS), asset
         assert node.owners, asset
         assert node.group_name == asset.path[0]
         assert node.kinds, asset
@@ -116,14 +119,15 @@ def test_the_schedule_runs_the_day_that_just_ended() -> None:
     )
 
 
-def test_sensors_and_schedule_run_by_default() -> None:
+def test_sensors_and_schedules_run_by_default() -> None:
     loaded = defs()
     statuses = {sensor.name: sensor.default_status for sensor in loaded.sensors or []}
     assert statuses == dict.fromkeys(
         ("landing_arrivals", "stream_arrivals", "analytics_up_to_date"),
         dg.DefaultSensorStatus.RUNNING,
     )
-    assert daily_partitions.default_status == dg.DefaultScheduleStatus.RUNNING
+    for schedule in (daily_partitions, daily_upkeep):
+        assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
 
 
 def test_each_layer_and_channel_has_its_own_pool() -> None:
@@ -132,7 +136,9 @@ def test_each_layer_and_channel_has_its_own_pool() -> None:
         for definition in defs().assets or []
         if isinstance(definition, dg.AssetsDefinition) and definition.is_executable
     }
-    assert steps == {name: name for name in ("raw_batch", "raw_stream", "cleaned", "analytics")}
+    layers = ("raw_batch", "raw_stream", "cleaned", "analytics")
+    upkeep = {f"maintenance__{name}": name for name in layers} | {"maintenance__runs": None}
+    assert steps == {name: name for name in layers} | upkeep
 
 
 def test_the_workspace_and_dg_load_the_same_definitions(tmp_path: Path) -> None:
@@ -152,8 +158,8 @@ def test_the_workspace_and_dg_load_the_same_definitions(tmp_path: Path) -> None:
     assert {asset["asset_key"] for asset in seen["assets"]} == {
         spec.key.to_user_string() for spec in loaded.resolve_all_asset_specs()
     }
-    assert [job["name"] for job in seen["jobs"]] == ["arrivals_to_analytics"]
-    assert [schedule["name"] for schedule in seen["schedules"]] == ["daily_partitions"]
+    assert [job["name"] for job in seen["jobs"]] == ["arrivals_to_analytics", "maintenance"]
+    assert [found["name"] for found in seen["schedules"]] == ["daily_partitions", "daily_upkeep"]
 
 
 def test_dg_check_passes(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from local_servers.dagster_home import instance_at
 from pinterest_platform.tables import raw
 from pinterest_platform.tables.catalog import TABLES
 from pinterest_platform_tests.lake.tampering import double_a_row
@@ -28,7 +29,7 @@ def key(table: str) -> dg.AssetKey:
 
 @contextmanager
 def instance_of(pinterest: Pinterest) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.from_config(str(pinterest.home / "dagster")) as instance:
+    with instance_at(pinterest.home / "dagster") as instance:
         yield instance
 
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from dagster import DagsterEventType
 
+from local_servers.dagster_home import instance_at
 from pinterest_platform.runs import storage
 from pinterest_platform.runs.instance import instance_of
 from pinterest_platform.settings import load
@@ -57,7 +58,7 @@ def test_a_run_is_seen_by_others_while_it_works(home: Path, instance: dg.Dagster
         seen.put(entry.dagster_event_type)
 
     run_id = str(uuid.uuid4())
-    with dg.DagsterInstance.from_config(str(home)) as other:
+    with instance_at(home) as other:
         other.watch_event_logs(run_id, None, note)
         ran = watched.execute_in_process(instance=instance, run_id=run_id, raise_on_error=False)
     assert ran.success
@@ -80,7 +81,7 @@ def test_a_home_can_return_to_the_storage_of_dagster(
     settings = yaml.safe_load(configuration.read_text())
     del settings["storage"]
     configuration.write_text(yaml.safe_dump(settings))
-    with dg.DagsterInstance.from_config(str(home)) as other:
+    with instance_at(home) as other:
         assert type(other.event_log_storage) is not type(instance.event_log_storage)
         assert other.get_run_by_id(run.run_id) == instance.get_run_by_id(run.run_id)
         assert other.all_logs(run.run_id) == instance.all_logs(run.run_id)

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 from dagster import DagsterEventType
 
+from local_servers.dagster_home import instance_at
 from pinterest_platform_tests.rows import VOLATILE
 
 Summary = dict[str, Any]
@@ -45,7 +45,7 @@ def check_evaluations(home: Path) -> dict[str, Summary]:
 
 
 def _events(home: Path, type_: DagsterEventType) -> list[Any]:
-    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+    with instance_at(home / "dagster") as instance:
         (run,) = instance.get_runs()
         logged = instance.all_logs(run.run_id, of_type=type_)
         return [entry.dagster_event for entry in logged]

@@ -1,6 +1,7 @@
 """Reads and corrupts lakes with another implementation of Delta."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +34,12 @@ def rows_of(lake: Path, table: Table) -> list[Row]:
 def tables_of(lake: Path) -> Rows:
     """The rows of every table of the lake."""
     return {name: rows_of(lake, table) for name, table in TABLES.items()}
+
+
+def files_of_partitions(lake: Path, table: Table) -> list[int]:
+    """The number of current files of each partition of a table."""
+    files = DeltaTable(_location(lake, table)).file_uris()
+    return sorted(Counter(Path(file).parent for file in files).values())
 
 
 def spoil(good: Path, spoilt: Path) -> None:

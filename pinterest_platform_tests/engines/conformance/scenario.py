@@ -30,6 +30,7 @@ from pinterest_platform_tests.engines.conformance.events import (
 from pinterest_platform_tests.engines.conformance.lakes import (
     Rows,
     empty,
+    files_of_partitions,
     make_outdated,
     rows_of,
     spoil,
@@ -48,6 +49,7 @@ CONTINUED = (
     "analytics.median_followers_by_joining_year_and_age_group",
 )
 AGAIN = ("raw.pin", "raw.pin_stream", "cleaned.quarantine", "cleaned.pins")
+MAINTAINED = ("raw.pin", "cleaned.pins", "analytics.posts")
 AT_ONCE = ("raw.geo", "cleaned.geolocations")
 OUTDATED = TABLES["analytics.users_joined_by_year"]
 
@@ -109,6 +111,8 @@ class Played:
     after_run: Rows
     after_continuing: Rows
     after_again: Rows
+    after_upkeep: Rows
+    files_after_upkeep: dict[str, list[int]]
     after_at_once: Rows
     continued: dict[str, Materialized]
     spoilt: dict[tuple[str, str], Checked]
@@ -140,6 +144,9 @@ def play(under: Under, site: Site, home: Path, sail: EngineProcess) -> Played:
         after_continuing = tables_of(lake)
         engine(created, places, AGAIN, [DAY])
         after_again = tables_of(lake)
+        engine(maintained, places)
+        after_upkeep = {name: rows_of(lake, TABLES[name]) for name in MAINTAINED}
+        files = {name: files_of_partitions(lake, TABLES[name]) for name in MAINTAINED}
         engine(written_at_once, str(lake), str(other))
         return Played(
             printed + errors,
@@ -149,6 +156,8 @@ def play(under: Under, site: Site, home: Path, sail: EngineProcess) -> Played:
             after_run,
             after_continuing,
             after_again,
+            after_upkeep,
+            files,
             {name: rows_of(other, TABLES[name]) for name in AT_ONCE},
             {outcome.table: outcome for outcome in continued if isinstance(outcome, Materialized)},
             engine(checked, site.places(site.spoilt, site.first), list(TABLES)),
@@ -169,6 +178,11 @@ def created(
     table_writer.SMALL_ROWS, table_writer.LARGEST_SHARE = 0, 1.0
     outcomes = build(spark, places, Request(tables=tuple(tables), checks=(), days=tuple(days)))
     return [_comparable(outcome) for outcome in outcomes]
+
+
+def maintained(spark: SparkSession, places: Places) -> list[Outcome]:
+    """Compact the files of some tables."""
+    return list(build(spark, places, Request(upkeep=MAINTAINED)))
 
 
 def written_at_once(spark: SparkSession, source: str, target: str) -> None:

@@ -13,6 +13,7 @@ from pinterest_platform_tests.engines.conformance.scenario import (
     AGAIN,
     AT_ONCE,
     CONTINUED,
+    MAINTAINED,
     OUTDATED,
     Played,
 )
@@ -90,6 +91,11 @@ class Conformance:
     @pytest.mark.parametrize("table", AGAIN)
     def test_rebuilding_a_day_gives_the_same_rows(self, played: Played, table: str) -> None:
         assert played.after_again[table] == played.after_continuing[table]
+
+    @pytest.mark.parametrize("table", MAINTAINED)
+    def test_upkeep_compacts_the_files_and_keeps_the_rows(self, played: Played, table: str) -> None:
+        assert played.after_upkeep[table] == played.after_again[table]
+        assert set(played.files_after_upkeep[table]) == {1}
 
     @pytest.mark.parametrize("table", AT_ONCE)
     def test_concurrent_writers_neither_duplicate_nor_lose_a_row(

@@ -12,6 +12,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.jobs import Run
 from deltalake import DeltaTable
 
+from local_servers.dagster_home import instance_at
 from pinterest_platform.ingest.landing.layout import LandingKey
 from pinterest_platform_tests.databricks.workspace import Workspace, running_workspace
 from pinterest_platform_tests.landing import as_json
@@ -96,5 +97,5 @@ def land(
 @contextmanager
 def instance_of(pinterest: Pinterest) -> Iterator[dg.DagsterInstance]:
     """The Dagster instance in its home."""
-    with dg.DagsterInstance.from_config(str(pinterest.home / "dagster")) as instance:
+    with instance_at(pinterest.home / "dagster") as instance:
         yield instance

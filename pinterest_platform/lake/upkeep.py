@@ -1,0 +1,117 @@
+"""Upkeep of tables: compacts small files, and deletes files and log entries that are too old."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import obstore
+from pyspark.errors import PySparkException
+from pyspark.sql import Row, SparkSession
+
+from pinterest_platform.errors import OutageError, PlatformError, first_line
+from pinterest_platform.lake.conflicts import retried
+from pinterest_platform.lake.delta import Lake
+from pinterest_platform.lake.faults import storage_fault
+from pinterest_platform.object_store import Store
+from pinterest_platform.tables.contract import Table
+
+# The ages at which replaced data files and log entries are deleted. Readers of an old version need
+# both.
+_RETENTIONS = ("delta.deletedFileRetentionDuration", "delta.logRetentionDuration")
+
+
+def size(spark: SparkSession, lake: Lake, table: Table) -> tuple[int, int]:
+    """The number of a table's files and their bytes.
+
+    They include replaced files and the log, except in Unity Catalog, which gives no access to them.
+    """
+    store = lake.files(table)
+    if store is None:
+        detail = spark.sql(f"DESCRIBE DETAIL {lake.sql_name(table)}").collect()[0]
+        return detail["numFiles"], detail["sizeInBytes"]
+    sizes = [found["size"] for page in obstore.list(store) for found in page]
+    return len(sizes), sum(sizes)
+
+
+def maintain(spark: SparkSession, lake: Lake, table: Table, *, retention_days: int) -> None:
+    """Compact a table's small files; delete unused files and log entries of this age.
+
+    Safe beside readers of a version that is younger, and beside writers: one of two that change the
+    same files fails, and a run repeats its write.
+
+    Raises:
+        PlatformError: the table cannot be read or written, or another writer was faster.
+    """
+    retention = f"interval {retention_days} days"
+    detail = _detail(spark, lake.sql_name(table))
+    if detail is None:
+        _with_deltalake(lake, table, retention)
+        return
+    name = lake.sql_name(table)
+    statements = [f"OPTIMIZE {name}", f"VACUUM {name}"]
+    if any(detail["properties"].get(key) != retention for key in _RETENTIONS):
+        properties = ", ".join(f"'{key}' = '{retention}'" for key in _RETENTIONS)
+        statements.insert(0, f"ALTER TABLE {name} SET TBLPROPERTIES ({properties})")
+    for statement in statements:
+        retried(spark.sql(statement).collect)
+
+
+def _detail(spark: SparkSession, name: str) -> Row | None:
+    """Delta's description of a table; None on Sail, which has none of Delta's commands."""
+    try:
+        return spark.sql(f"DESCRIBE DETAIL {name}").collect()[0]
+    except PySparkException as error:
+        if "found DETAIL" in str(error):
+            return None
+        raise
+
+
+def _with_deltalake(lake: Lake, table: Table, retention: str) -> None:
+    # An import that only upkeep on Sail needs.
+    from deltalake import DeltaTable  # noqa: PLC0415
+
+    with _faults(lake, table):
+        found = DeltaTable(lake.location(table), storage_options=_options())
+        stored = found.metadata().configuration
+        if any(stored.get(key) != retention for key in _RETENTIONS):
+            found.alter.set_table_properties(dict.fromkeys(_RETENTIONS, retention))
+        found.optimize.compact()
+        # A full one also finds files that a killed writer never committed.
+        found.vacuum(dry_run=False, full=True)
+        found.create_checkpoint()
+        found.cleanup_metadata()
+    store = lake.files(table)
+    assert store is not None, table.full_name  # noqa: S101 - Unity Catalog has Delta's commands
+    _delete_checksums(store)
+
+
+def _delete_checksums(store: Store) -> None:
+    """Delete the checksums of deleted log entries, which deltalake leaves behind."""
+    names = [found["path"] for page in obstore.list(store, "_delta_log/") for found in page]
+    oldest = min((name for name in names if name.endswith(".json")), default="")
+    for name in names:
+        if name.endswith(".crc") and name < oldest:
+            obstore.delete(store, name)
+
+
+def _options() -> dict[str, str]:
+    """What deltalake does not read from AWS_* variables itself, for a local S3."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    return {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true"} if endpoint else {}
+
+
+@contextmanager
+def _faults(lake: Lake, table: Table) -> Iterator[None]:
+    """Turn errors of deltalake into one line."""
+    from deltalake.exceptions import CommitFailedError, DeltaError  # noqa: PLC0415
+
+    try:
+        yield
+    except CommitFailedError as error:
+        raise OutageError(
+            f"another process wrote {table.full_name} during its upkeep ({first_line(error)})"
+        ) from error
+    except (DeltaError, OSError) as error:
+        raise storage_fault(str(error), lake.root) or PlatformError(
+            f"{table.full_name} cannot be maintained ({first_line(error)})"
+        ) from error
