@@ -171,7 +171,7 @@ class Settings(BaseSettings):
     databricks_volume: Annotated[str, Field(pattern=r"^(/Volumes(/[A-Za-z0-9_-]+){3,})?$")] = ""
     databricks_service_credential: str = ""
     databricks_secret_scope: str = ""
-    # Delta needs a week for readers and writers that started before.
+    # Delta's default. A shorter one can break queries and writes that take longer.
     lake_retention_days: Annotated[int, Field(ge=1)] = 7
     run_retention_days: Annotated[int, Field(ge=1)] = 30
     post_years: Annotated[tuple[int, int], NoDecode] = (2018, 2022)

@@ -153,9 +153,10 @@ def test_landing_objects_and_lake_on_s3(foreign: Pinterest) -> None:
             "PINTEREST_LAKE": "s3://posts/lake",
         }
         today = datetime.now(UTC).date().isoformat()
-        for arguments in ([], ["--from", yesterday, "--to", today]):
-            ran = foreign("run", *arguments)
+        for command in (["run"], ["maintain"], ["run", "--from", yesterday, "--to", today]):
+            ran = foreign(*command)
             assert ran.returncode == 0, ran.stdout + ran.stderr
+            assert "maintain" not in command or " -> " in ran.stdout
         assert "testing" not in ran.stdout + ran.stderr
         assert foreign.query("SELECT count(*) AS n FROM raw.user") == [{"n": 3000}]
         assert_all_as_expected("s3://posts/lake", database, set(range(3000)), aws)

@@ -13,6 +13,7 @@ from pinterest_platform.build.previews import Previews
 from pinterest_platform.build.request import Request
 from pinterest_platform.build.table_rows import TableRows
 from pinterest_platform.build.table_writer import TableWriter, Written
+from pinterest_platform.errors import PlatformError
 from pinterest_platform.ingest.kinesis.pending import readings
 from pinterest_platform.lake.conflicts import retried
 from pinterest_platform.lake.delta import Lake
@@ -62,10 +63,21 @@ def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Out
                 yield outcome
                 if isinstance(outcome, Checked) and outcome.stops:
                     failed[name] = f"{name}:{outcome.check}"
+    yield from _upkeep(spark, lake, request)
+
+
+def _upkeep(spark: SparkSession, lake: Lake, request: Request) -> Iterator[Maintained]:
+    """Maintain the requested tables; one that fails does not keep others from it."""
+    errors: list[PlatformError] = []
     for name in request.upkeep:
-        with lake.explaining(f"{name} cannot be maintained"):
-            if lake.exists(TABLES[name]):
-                yield _maintained(spark, lake, TABLES[name], request.retention_days)
+        try:
+            with lake.explaining(f"{name} cannot be maintained"):
+                if lake.exists(TABLES[name]):
+                    yield _maintained(spark, lake, TABLES[name], request.retention_days)
+        except PlatformError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def _maintained(spark: SparkSession, lake: Lake, table: Table, retention_days: int) -> Maintained:

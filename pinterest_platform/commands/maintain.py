@@ -5,7 +5,7 @@ import dagster as dg
 
 from pinterest_platform.commands.console import wide_console
 from pinterest_platform.commands.output import visible
-from pinterest_platform.defs.jobs import MAINTENANCE
+from pinterest_platform.defs.jobs import MAINTENANCE, OLD_RUNS
 from pinterest_platform.runs import terminal as runs
 from pinterest_platform.runs.instance import instance_of
 from pinterest_platform.settings import load
@@ -15,7 +15,7 @@ from pinterest_platform.settings import load
 def command() -> None:
     """Compact the lake's files, and delete old files, log entries and runs.
 
-    The schedule daily_upkeep does the same once a day.
+    The schedules daily_upkeep and daily_old_runs do the same once a day.
     """
     console = wide_console()
 
@@ -35,8 +35,9 @@ def command() -> None:
 
     settings = load()
     with instance_of(settings) as instance:
-        result = runs.run(instance, None, [], show, job=MAINTENANCE)
-    for failure in result.failures:
-        click.echo(f"Error: {visible(failure)}", err=True)
-    if not result.success:
+        results = [runs.run(instance, None, [], show, job=job) for job in (MAINTENANCE, OLD_RUNS)]
+    for result in results:
+        for failure in result.failures:
+            click.echo(f"Error: {visible(failure)}", err=True)
+    if not all(result.success for result in results):
         raise SystemExit(1)

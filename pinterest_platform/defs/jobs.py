@@ -1,4 +1,4 @@
-"""The jobs: one that sensors, the daily schedule and terminals run, and one for upkeep."""
+"""The jobs: one that sensors, the daily schedule and terminals run, and two for upkeep."""
 
 import dagster as dg
 
@@ -22,8 +22,17 @@ arrivals_to_analytics = dg.define_asset_job(
 
 MAINTENANCE = "maintenance"
 
+# Not in the job of the tables, which holds the pools of all layers until its end.
+OLD_RUNS = "old_runs"
+
 maintenance = dg.define_asset_job(
     MAINTENANCE,
-    selection=dg.AssetSelection.groups("maintenance"),
-    description="Compacts the tables' files, and deletes what is older than its retention.",
+    selection=dg.AssetSelection.groups(MAINTENANCE) - dg.AssetSelection.assets("maintenance/runs"),
+    description="Compacts the tables' files, and deletes those that are older than the retention.",
+)
+
+old_runs = dg.define_asset_job(
+    OLD_RUNS,
+    selection=dg.AssetSelection.assets("maintenance/runs"),
+    description="Deletes old runs, their events and logs.",
 )

@@ -152,8 +152,13 @@ def _has_lost_rows(lake: Lake, instance: dg.DagsterInstance, table: Table) -> bo
 
 def _unfinished_days(instance: dg.DagsterInstance) -> set[date]:
     """The days of failed runs whose assets no later run materialised."""
+    return {day for days in unfinished_runs(instance).values() for day in days}
+
+
+def unfinished_runs(instance: dg.DagsterInstance) -> dict[str, list[date]]:
+    """The days of each failed run, by its id, whose assets no later run materialised."""
     materialized: dict[date, set[dg.AssetKey]] = {}
-    unfinished: set[date] = set()
+    unfinished: dict[str, list[date]] = {}
     everything = set(map(asset_key, TABLES))
     for run in instance.get_runs():  # newest first
         assets = set(run.asset_selection or everything)
@@ -162,7 +167,7 @@ def _unfinished_days(instance: dg.DagsterInstance) -> set[date]:
             if run.status == dg.DagsterRunStatus.SUCCESS:
                 later |= assets
             elif not assets <= later:
-                unfinished.add(day)
+                unfinished.setdefault(run.run_id, []).append(day)
     return unfinished
 
 

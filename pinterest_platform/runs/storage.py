@@ -8,7 +8,7 @@ which is half the time of a small run.
 import os
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from threading import Lock
@@ -56,6 +56,12 @@ class _Databases:
         """A transaction, committed when the block ends without an error."""
         with self.engine(url).begin() as connection:
             yield connection
+
+    def close_one(self, url: str) -> None:
+        """Close a database; a later use opens it again."""
+        with self._lock:
+            if (engine := self._engines.pop(url, None)) is not None:
+                engine.dispose()
 
     def close(self) -> None:
         """Close all databases; a later use opens them again."""
@@ -111,6 +117,10 @@ class _Events(SqliteEventLogStorage):
     def _connect(self, shard: str) -> Iterator[Connection]:
         with self._db_lock:
             url = self.conn_string_for_shard(shard)
+            if not Path(self.path_for_shard(shard)).exists():
+                # Another process has deleted the run.
+                self._databases.close_one(url)
+                self._initialized_dbs.discard(shard)
             if shard not in self._initialized_dbs:
                 self._initdb(self._databases.engine(url))
                 self._initialized_dbs.add(shard)
@@ -128,13 +138,14 @@ class _Events(SqliteEventLogStorage):
         super().store_event(event)
         # The page of a run shows new events when this file changes, but they are in the
         # write-ahead log beside it.
-        os.utime(self.path_for_shard(event.run_id))
+        with suppress(FileNotFoundError):
+            os.utime(self.path_for_shard(event.run_id))
 
     @override
     def delete_events(self, run_id: str) -> None:
         super().delete_events(run_id)
         # Dagster leaves the empty database of each deleted run.
-        self._databases.close()
+        self._databases.close_one(self.conn_string_for_shard(run_id))
         for suffix in ("", "-wal", "-shm"):
             Path(f"{self.path_for_shard(run_id)}{suffix}").unlink(missing_ok=True)
         self._initialized_dbs.discard(run_id)

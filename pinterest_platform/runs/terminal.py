@@ -145,7 +145,8 @@ def selected(selection: str | None) -> set[dg.AssetKey]:
         ) from None
     if not keys & makeable:
         raise PlatformError(
-            f"the selection '{selection}' contains no asset to materialise: see `dg list defs`"
+            f"the selection '{selection}' contains no asset to materialise: see `dg list defs`; "
+            "for the group maintenance, run `pinterest maintain`"
         )
     return set(keys) & makeable
 

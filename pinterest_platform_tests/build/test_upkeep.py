@@ -16,7 +16,7 @@ from pinterest_platform.build.tables import build
 from pinterest_platform.errors import OutageError, PlatformError
 from pinterest_platform.lake.delta import Lake
 from pinterest_platform.tables.catalog import TABLES
-from pinterest_platform_tests.build.conftest import Platform, failed
+from pinterest_platform_tests.build.conftest import Platform, PlatformOf, failed
 from pinterest_platform_tests.landing import NOON, land_posts
 
 DAY = NOON.date()
@@ -77,6 +77,24 @@ def test_tables_that_were_never_written_are_left_out(platform: Platform) -> None
     assert maintain(platform) == {}
 
 
+@pytest.mark.parametrize("name", ["it's [1] *", "5 %x #?"])
+def test_a_folder_may_have_most_names(platform_of: PlatformOf, tmp_path: Path, name: str) -> None:
+    platform = platform_of(tmp_path / name)
+    runs(platform, 0, 2)
+    before = platform.everything()
+    assert set(maintain(platform)) == set(TABLES)
+    assert platform.everything() == before
+
+
+def test_a_folder_that_deltalake_does_not_find_is_named(
+    platform_of: PlatformOf, tmp_path: Path
+) -> None:
+    platform = platform_of(tmp_path / "100%20")
+    runs(platform, 0, 1)
+    with pytest.raises(PlatformError, match=r"100%20/lake cannot be maintained: .* the % in its"):
+        maintain(platform)
+
+
 def test_a_lost_file_is_named(platform: Platform) -> None:
     runs(platform, 0, 2)
     (lost, *_) = Path(platform.places.lake, "raw", "pin").rglob("part-*.parquet")
@@ -98,13 +116,17 @@ def test_upkeep_beside_writers_neither_loses_nor_doubles_a_row(platform: Platfor
             rows = copy.withColumn("ind", F.col("ind") + 10 * number)
             lake.upsert(pins, partial(rows.select, "*"), days=[DAY])
 
-    def keep() -> None:
+    def keep() -> int:
+        successes = 0
         for _ in range(4):
             with suppress(OutageError):
                 list(build(platform.spark, platform.places, Request(upkeep=(pins.full_name,))))
+                successes += 1
+        return successes
 
     with ThreadPoolExecutor(2) as threads:
-        for done in [threads.submit(write), threads.submit(keep)]:
-            done.result()
+        written, successes = threads.submit(write), threads.submit(keep)
+        written.result()
+        assert successes.result() > 0
     inds = sorted(row[0] for row in platform.rows("cleaned.pins"))
     assert inds == sorted(ind + 10 * number for number in range(9) for ind in range(3))

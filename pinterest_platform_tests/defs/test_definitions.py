@@ -158,8 +158,16 @@ def test_the_workspace_and_dg_load_the_same_definitions(tmp_path: Path) -> None:
     assert {asset["asset_key"] for asset in seen["assets"]} == {
         spec.key.to_user_string() for spec in loaded.resolve_all_asset_specs()
     }
-    assert [job["name"] for job in seen["jobs"]] == ["arrivals_to_analytics", "maintenance"]
-    assert [found["name"] for found in seen["schedules"]] == ["daily_partitions", "daily_upkeep"]
+    assert [job["name"] for job in seen["jobs"]] == [
+        "arrivals_to_analytics",
+        "maintenance",
+        "old_runs",
+    ]
+    assert [found["name"] for found in seen["schedules"]] == [
+        "daily_old_runs",
+        "daily_partitions",
+        "daily_upkeep",
+    ]
 
 
 def test_dg_check_passes(tmp_path: Path) -> None:

@@ -87,6 +87,16 @@ def test_a_home_can_return_to_the_storage_of_dagster(
         assert other.all_logs(run.run_id) == instance.all_logs(run.run_id)
 
 
+def test_a_run_that_another_process_deleted_is_gone(
+    home: Path, instance: dg.DagsterInstance
+) -> None:
+    run = small.execute_in_process(instance=instance)
+    with instance_at(home) as other:
+        assert other.all_logs(run.run_id)
+        instance.delete_run(run.run_id)
+        assert other.all_logs(run.run_id) == []
+
+
 def test_wiped_runs_are_gone_and_new_ones_are_kept(instance: dg.DagsterInstance) -> None:
     before = small.execute_in_process(instance=instance)
     instance.wipe()

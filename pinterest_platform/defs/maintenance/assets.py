@@ -6,6 +6,7 @@ import dagster as dg
 
 from pinterest_platform.build.outcomes import Maintained, summary
 from pinterest_platform.build.request import Request
+from pinterest_platform.defs.jobs import MAINTENANCE
 from pinterest_platform.defs.layers import OWNERS, as_table, asset_key, exclusively, failures_of
 from pinterest_platform.defs.maintenance.old_runs import delete_old_runs
 from pinterest_platform.defs.resources import EngineResource
@@ -13,8 +14,6 @@ from pinterest_platform.settings import load
 from pinterest_platform.tables import raw
 from pinterest_platform.tables.catalog import in_schema
 from pinterest_platform.tables.contract import Table
-
-GROUP = "maintenance"
 
 _COLUMNS = ("table", "files_before", "files_after", "bytes_before", "bytes_after")
 
@@ -24,8 +23,8 @@ def _upkeep(layer_name: str, tables: Iterable[Table]) -> dg.AssetsDefinition:
     names = tuple(table.full_name for table in tables)
 
     @dg.asset(
-        key=[GROUP, layer_name],
-        group_name=GROUP,
+        key=[MAINTENANCE, layer_name],
+        group_name=MAINTENANCE,
         deps=[asset_key(name) for name in names],
         description=(
             "Compacts the tables' small files, and deletes replaced files and log entries that are "
@@ -59,16 +58,18 @@ analytics = _upkeep("analytics", in_schema("analytics"))
 
 
 @dg.asset(
-    key=[GROUP, "runs"],
-    group_name=GROUP,
+    key=[MAINTENANCE, "runs"],
+    group_name=MAINTENANCE,
     description=(
-        "Deletes runs, their events and logs that are older than `PINTEREST_RUN_RETENTION_DAYS`, "
-        "except those with the latest materialisation of an asset or partition."
+        "Deletes runs of this platform, their events and logs that are older than "
+        "`PINTEREST_RUN_RETENTION_DAYS`, except those with the latest materialisation of an asset "
+        "or partition."
     ),
     kinds={"dagster"},
     owners=OWNERS,
 )
 def runs(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
     """Delete old runs."""
-    deleted, kept = delete_old_runs(context.instance, load().run_retention_days)
+    with failures_of(context):
+        deleted, kept = delete_old_runs(context.instance, load().run_retention_days)
     return dg.MaterializeResult(metadata={"deleted_runs": deleted, "kept_old_runs": kept})

@@ -1,8 +1,8 @@
-"""The schedule of the upkeep."""
+"""The schedules of the upkeep."""
 
 import dagster as dg
 
-from pinterest_platform.defs.jobs import MAINTENANCE
+from pinterest_platform.defs.jobs import MAINTENANCE, OLD_RUNS
 
 
 # After the run that closes the day.
@@ -13,5 +13,16 @@ from pinterest_platform.defs.jobs import MAINTENANCE
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 def daily_upkeep(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Maintains the tables and Dagster's storage once a day."""
+    """Maintains the files of the tables."""
+    return dg.RunRequest(run_key=context.scheduled_execution_time.date().isoformat())
+
+
+@dg.schedule(
+    cron_schedule="15 2 * * *",
+    execution_timezone="UTC",
+    job_name=OLD_RUNS,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def daily_old_runs(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Deletes old runs from Dagster's storage."""
     return dg.RunRequest(run_key=context.scheduled_execution_time.date().isoformat())
