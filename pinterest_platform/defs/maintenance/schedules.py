@@ -1,28 +1,20 @@
-"""The schedules of the upkeep."""
+"""The schedules of the upkeep, after the run that closes the day."""
 
 import dagster as dg
 
 from pinterest_platform.defs.jobs import MAINTENANCE, OLD_RUNS
 
 
-# After the run that closes the day.
-@dg.schedule(
-    cron_schedule="45 1 * * *",
-    execution_timezone="UTC",
-    job_name=MAINTENANCE,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
-def daily_upkeep(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Maintains the files of the tables."""
-    return dg.RunRequest(run_key=context.scheduled_execution_time.date().isoformat())
+def _daily(name: str, job: str, cron: str, description: str) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name=name,
+        job_name=job,
+        cron_schedule=cron,
+        execution_timezone="UTC",
+        description=description,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
 
 
-@dg.schedule(
-    cron_schedule="15 2 * * *",
-    execution_timezone="UTC",
-    job_name=OLD_RUNS,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
-def daily_old_runs(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Deletes old runs from Dagster's storage."""
-    return dg.RunRequest(run_key=context.scheduled_execution_time.date().isoformat())
+daily_upkeep = _daily("daily_upkeep", MAINTENANCE, "45 1 * * *", "Maintains the tables' files.")
+daily_old_runs = _daily("daily_old_runs", OLD_RUNS, "15 2 * * *", "Deletes old runs and events.")
