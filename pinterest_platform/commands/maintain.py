@@ -15,7 +15,8 @@ from pinterest_platform.settings import load
 def command() -> None:
     """Compact the lake's files, and delete old files, log entries and runs.
 
-    The schedules daily_upkeep and daily_old_runs do the same once a day.
+    The schedules daily_upkeep and daily_old_runs do the same once a day. The counts include
+    replaced files, which are deleted after a week.
     """
     console = wide_console()
 

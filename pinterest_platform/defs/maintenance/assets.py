@@ -28,7 +28,8 @@ def _upkeep(layer_name: str, tables: Iterable[Table]) -> dg.AssetsDefinition:
         deps=[asset_key(name) for name in names],
         description=(
             "Compacts the tables' small files, and deletes replaced files and log entries that are "
-            "older than `PINTEREST_LAKE_RETENTION_DAYS`."
+            "older than `PINTEREST_LAKE_RETENTION_DAYS`. The counts include replaced files until "
+            "they are deleted, so the first upkeep of a table adds to them."
         ),
         kinds={"delta"},
         owners=OWNERS,
