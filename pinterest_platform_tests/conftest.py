@@ -37,17 +37,28 @@ _STARTERS = {"subprocess", "pinterest_platform.local_aws", "pinterest_platform.p
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the tests, and mark those that start processes as ``server``.
 
-    The files that take minutes come first, so that two workers end at the same time: those of the
-    conformance suite, and the end-to-end tests of this folder. `make check` leaves out the tests
-    that start processes. The imports of a test's module and of its fixtures' modules decide.
+    `make check` leaves out the tests that start processes. The imports of a test's module and of
+    its fixtures' modules decide.
     """
-    items.sort(key=lambda item: (item.path.parent.name != "conformance", item.path.parent != HERE))
+    items.sort(key=_turn)
     for item in items:
         assert isinstance(item, pytest.Function)
         fixtures = [found[-1] for found in item._fixtureinfo.name2fixturedefs.values()]
         modules = {item.module.__name__, *(fixture.func.__module__ for fixture in fixtures)}
         if any(map(_starts_processes, modules)):
             item.add_marker(pytest.mark.server)
+
+
+def _turn(item: pytest.Item) -> int:
+    """When a file's turn comes: files that take minutes first, so that two workers end together.
+
+    The two files with Apache Spark are apart, because each needs more than a core.
+    """
+    if item.path.stem == "test_on_spark_connect":
+        return 2
+    if item.path.parent.name == "conformance":
+        return 0
+    return 1 if item.path.parent == HERE else 3
 
 
 @cache
