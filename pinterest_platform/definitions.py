@@ -16,8 +16,8 @@ def defs() -> dg.Definitions:
     reach_this_machine_directly()
     forget_users_of_endpoints()
     with warnings.catch_warnings():
-        # ``dg.load_from_defs_folder`` needs a pyproject.toml, which a wheel does not have, and
-        # imports the components of all installed packages: a second in each process.
+        # ``dg.load_from_defs_folder`` needs a pyproject.toml, which a wheel does not have. It also
+        # imports the components of every installed package, which takes each process a second.
         for category in (dg.BetaWarning, dg.PreviewWarning):
             warnings.simplefilter("ignore", category)
         return dg.load_definitions_from_package_module(

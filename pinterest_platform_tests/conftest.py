@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     `make check` leaves out the tests that start processes. The imports of a test's module and of
     its fixtures' modules decide.
     """
-    items.sort(key=_turn)
+    items.sort(key=_rank)
     for item in items:
         assert isinstance(item, pytest.Function)
         fixtures = [found[-1] for found in item._fixtureinfo.name2fixturedefs.values()]
@@ -49,10 +49,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.server)
 
 
-def _turn(item: pytest.Item) -> int:
-    """When a file's turn comes: files that take minutes first, so that two workers end together.
+def _rank(item: pytest.Item) -> int:
+    """The rank of a test's file: the longest come first, so that both workers end together.
 
-    The two files with Apache Spark are apart, because each needs more than a core.
+    The two suites on Apache Spark are kept apart, because each uses more than one core.
     """
     if item.path.stem == "test_on_spark_connect":
         return 2

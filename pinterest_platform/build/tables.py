@@ -67,7 +67,7 @@ def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Out
 
 
 def _upkeep(spark: SparkSession, lake: Lake, request: Request) -> Iterator[Maintained]:
-    """Maintain the requested tables; one that fails does not keep others from it."""
+    """Maintain the requested tables; if one fails, the others are still maintained."""
     errors: list[PlatformError] = []
     for name in request.upkeep:
         try:

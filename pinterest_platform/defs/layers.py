@@ -179,7 +179,7 @@ def materialise(
 
 @contextmanager
 def failures_of(context: dg.AssetExecutionContext) -> Iterator[None]:
-    """Turn the platform's errors into failures of a step.
+    """Report the platform's errors as failures of the step.
 
     Raises:
         dagster.RetryRequested: after an outage, except in a run of a terminal, where a person
@@ -199,7 +199,7 @@ def failures_of(context: dg.AssetExecutionContext) -> Iterator[None]:
 def exclusively(
     context: dg.AssetExecutionContext, layer_name: str, outcomes: Iterator[Outcome]
 ) -> Iterator[Outcome]:
-    """Yield the outcomes while no other process on this machine writes the tables of a layer.
+    """Yield the outcomes while holding the layer's lock: one process at a time writes its tables.
 
     Pools keep queued runs apart. This lock also keeps runs of a terminal apart, which skip the
     queue; the operating system frees it with a killed process.

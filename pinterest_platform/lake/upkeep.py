@@ -1,4 +1,4 @@
-"""Upkeep of tables: compacts small files, and deletes files and log entries that are too old."""
+"""Upkeep of tables: compacts small files, and deletes files and log entries past retention."""
 
 import os
 import re
@@ -22,8 +22,8 @@ from pinterest_platform.tables.contract import Table
 # deltalake decodes this in local paths, so it does not find such a folder.
 _ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
 
-# The ages at which replaced data files and log entries are deleted. Readers of an old version need
-# both.
+# Table properties: how long Delta keeps replaced data files, and log entries. A reader of an old
+# version needs both.
 _RETENTIONS = ("delta.deletedFileRetentionDuration", "delta.logRetentionDuration")
 
 
@@ -45,10 +45,10 @@ def size(spark: SparkSession, lake: Lake, table: Table) -> tuple[int, int]:
 
 
 def maintain(spark: SparkSession, lake: Lake, table: Table, *, retention_days: int) -> None:
-    """Compact a table's small files; delete unused files and log entries of this age.
+    """Compact a table's small files, and delete unused files and log entries past retention.
 
-    Safe beside readers of a version that is younger, and beside writers: one of two that change the
-    same files fails, and repeats its work.
+    Readers can still read every version within the retention. If a writer changes the same files at
+    the same time, one of the two fails and tries again.
 
     Raises:
         PlatformError: the table cannot be read or written, or another writer was faster.
@@ -96,7 +96,7 @@ def _with_deltalake(lake: Lake, table: Table, retention: str) -> None:
         if any(stored.get(key) != retention for key in _RETENTIONS):
             found.alter.set_table_properties(dict.fromkeys(_RETENTIONS, retention))
         found.optimize.compact()
-        # A full one also finds files that a killed writer never committed.
+        # A full vacuum also finds files that a killed writer never committed.
         found.vacuum(dry_run=False, full=True)
         found.create_checkpoint()
         found.cleanup_metadata()

@@ -3,6 +3,9 @@
 Dagster's own opens a database anew for each of the 400 events of a run. When SQLite closes a
 database, it moves the new rows from its write-ahead log into the file and waits for the disk,
 which is half the time of a small run.
+
+The storage is configurable, but Dagster exports none of the classes to extend (hence the imports of
+private modules, and the upper bound of dagster in pyproject.toml).
 """
 
 import os
@@ -15,26 +18,23 @@ from threading import Lock
 from typing import Any, Self
 
 from dagster import EventLogEntry
-from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.event_log import SqliteEventLogStorage
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-from dagster._serdes import ConfigurableClassData
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, create_engine, event
 from typing_extensions import override
 
 # Each run has its own database of events. A process uses few at a time: a webserver those of the
 # runs that people look at.
 MOST_DATABASES = 16
 
-# How long a writer waits for another one.
+# How long a writer waits for another to finish.
 BUSY_SECONDS = 60
 
 
 class _Databases:
-    """Engines of SQLite databases; those used last stay open."""
+    """SQLAlchemy engines of SQLite databases; the most recently used ones stay open."""
 
     def __init__(self) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
@@ -58,13 +58,13 @@ class _Databases:
             yield connection
 
     def close_one(self, url: str) -> None:
-        """Close a database; a later use opens it again."""
+        """Close a database; its next use opens it again."""
         with self._lock:
             if (engine := self._engines.pop(url, None)) is not None:
                 engine.dispose()
 
     def close(self) -> None:
-        """Close all databases; a later use opens them again."""
+        """Close all databases; their next use opens them again."""
         with self._lock:
             while self._engines:
                 self._engines.popitem()[1].dispose()
@@ -83,9 +83,9 @@ def _engine(url: str) -> Engine:
 
 
 class _OneDatabase:
-    """The half that runs and schedules share: all rows are in one database."""
+    """What the storages of runs and schedules share: each has a single database."""
 
-    def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
+    def __init__(self, conn_string: str, inst_data: Any = None) -> None:
         super().__init__(conn_string, inst_data)  # type: ignore[call-arg]
         self._url = conn_string
         self._databases = _Databases()
@@ -108,7 +108,7 @@ class _Schedules(_OneDatabase, SqliteScheduleStorage):
 
 
 class _Events(SqliteEventLogStorage):
-    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+    def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         self._databases = _Databases()
         super().__init__(base_dir, inst_data)
 
@@ -128,23 +128,17 @@ class _Events(SqliteEventLogStorage):
                 yield connection
 
     @override
-    def has_table(self, table_name: str) -> bool:
-        # Without ``_connect``, whose lock some callers hold.
-        url = self.conn_string_for_shard(INDEX_SHARD_NAME)
-        return inspect(self._databases.engine(url)).has_table(table_name)
-
-    @override
     def store_event(self, event: EventLogEntry) -> None:
         super().store_event(event)
-        # The page of a run shows new events when this file changes, but they are in the
-        # write-ahead log beside it.
+        # The page of a run loads new events when this file changes, but SQLite writes them to the
+        # log beside it. Another process may have deleted the run, and the file with it.
         with suppress(FileNotFoundError):
             os.utime(self.path_for_shard(event.run_id))
 
     @override
     def delete_events(self, run_id: str) -> None:
         super().delete_events(run_id)
-        # Dagster leaves the empty database of each deleted run.
+        # Dagster would keep an empty database for each deleted run.
         self._databases.close_one(self.conn_string_for_shard(run_id))
         for suffix in ("", "-wal", "-shm"):
             Path(f"{self.path_for_shard(run_id)}{suffix}").unlink(missing_ok=True)
@@ -162,16 +156,16 @@ class _Events(SqliteEventLogStorage):
 
 
 class OpenSqliteStorage(DagsterSqliteStorage):
-    """Dagster's default storage, at the same place and of the same form.
+    """Dagster's default storage, with the same files in the same place.
 
     Args:
         base_dir: the folder of the instance.
         inst_data: how dagster.yaml names this class.
     """
 
-    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        # Not that of DagsterSqliteStorage, which would open its own.
-        DagsterStorage.__init__(self)  # type: ignore[no-untyped-call, arg-type]
+    def __init__(self, base_dir: str, inst_data: Any = None) -> None:
+        # Skips the constructor of DagsterSqliteStorage, which opens its own databases.
+        super(DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]
         self.base_dir = base_dir
         self._inst_data = inst_data
         self._run_storage = _Runs.from_local(f"{base_dir}/history/")
@@ -180,7 +174,5 @@ class OpenSqliteStorage(DagsterSqliteStorage):
 
     @classmethod
     @override
-    def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
-    ) -> Self:
+    def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:
         return cls(config_value["base_dir"], inst_data)

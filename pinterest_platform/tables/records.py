@@ -135,7 +135,7 @@ def newest_of_day(rows: DataFrame) -> DataFrame:
 
 
 def newest_of_day_in_one_pass(rows: DataFrame) -> DataFrame:
-    """The same as ``newest_of_day``, for rows that are parsed whenever they are read.
+    """Like ``newest_of_day``, for rows that are not stored, so every read parses them again.
 
     Planners repeat the parse for each join of ``newest_of_day``: Apache Spark then plans for
     minutes, and Sail fails.

@@ -119,6 +119,7 @@ def test_upkeep_beside_writers_neither_loses_nor_doubles_a_row(platform: Platfor
     def keep() -> int:
         successes = 0
         for _ in range(4):
+            # Upkeep fails if the writer commits first.
             with suppress(OutageError):
                 list(build(platform.spark, platform.places, Request(upkeep=(pins.full_name,))))
                 successes += 1

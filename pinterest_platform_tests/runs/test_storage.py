@@ -42,7 +42,7 @@ def small() -> None:
 
 
 def test_a_run_is_seen_by_others_while_it_works(home: Path, instance: dg.DagsterInstance) -> None:
-    """As by a webserver that shows the page of the run."""
+    """A webserver watches a run like this while its page is open."""
     seen = Queue[DagsterEventType | None]()
 
     @dg.op

@@ -17,20 +17,20 @@ _FINISHED = [
 
 _JOBS = {JOB, MAINTENANCE, OLD_RUNS}
 
-# Of runs of single assets, which have no job of ours.
+# The groups of our assets. Dagster runs single assets in a job of its own.
 _GROUPS = {"raw", "cleaned", "analytics", MAINTENANCE}
 
-# Deleting a run takes 0.15 s. The others follow on the next days.
+# Deleting a run takes 0.15 s. Further runs are deleted on the following days.
 MOST_RUNS = 10_000
 
 
 def delete_old_runs(instance: dg.DagsterInstance, days: int) -> tuple[int, int]:
     """Delete the platform's runs that ended longer ago than ``days``, with their events and logs.
 
-    Runs with the latest materialisation of an asset or of one of its partitions are kept: the
-    catalog shows them, and the watermarks in their metadata tell what has been ingested. So are
-    failed runs that nothing has made up for. Old results of checks, and old events without a run,
-    are deleted up to the latest of each check or asset.
+    Runs that contain the latest materialisation of an asset or partition are kept: the catalog
+    shows it, and the watermark in its metadata records what has been ingested. Failed runs are kept
+    until a later run has materialised their assets. Old check results and events without a run are
+    deleted, too, except the latest of each check or asset.
 
     Returns:
         The number of deleted runs, and that of old runs that are kept.
@@ -41,7 +41,7 @@ def delete_old_runs(instance: dg.DagsterInstance, days: int) -> tuple[int, int]:
     needed = _with_latest_materialisations(instance) | {*unfinished_runs(instance)} if old else ()
     deletable = [run.run_id for run in old if run.run_id not in needed]
     for run_id in deletable[-MOST_RUNS:]:
-        # Before the run: logs without one would never be found.
+        # Logs first: if the process is killed in between, the next deletion finds the run again.
         instance.compute_log_manager.delete_logs(prefix=[run_id])
         instance.delete_run(run_id)
     _delete_old_events(instance, before)
@@ -49,13 +49,13 @@ def delete_old_runs(instance: dg.DagsterInstance, days: int) -> tuple[int, int]:
 
 
 def _is_ours(run: dg.DagsterRun) -> bool:
-    """Whether the run is one of this platform, in an instance that may have others."""
+    """Whether the run belongs to this platform: other projects may share the instance."""
     assets = run.asset_selection or ()
     return run.job_name in _JOBS or (bool(assets) and all(key.path[0] in _GROUPS for key in assets))
 
 
 def _with_latest_materialisations(instance: dg.DagsterInstance) -> set[str]:
-    """The runs with the latest materialisation of an asset or of one of its partitions."""
+    """The runs that contain the latest materialisation of an asset or partition."""
     kind = dg.DagsterEventType.ASSET_MATERIALIZATION
     found = set()
     for key in instance.all_asset_keys():
@@ -71,7 +71,7 @@ def _with_latest_materialisations(instance: dg.DagsterInstance) -> set[str]:
 
 
 def _delete_old_events(instance: dg.DagsterInstance, before: datetime) -> None:
-    """Delete what Dagster keeps without its run: results of checks, and events without a run."""
+    """Delete what Dagster never deletes: check results, and events without a run."""
     storage: Any = instance.event_log_storage
     without_zone = before.replace(tzinfo=None)
     with storage.index_connection() as connection:
