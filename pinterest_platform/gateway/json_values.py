@@ -1,22 +1,41 @@
 """A reader of JSON that also returns each value's own text.
 
 So numbers keep all digits and their spelling (1.10, 1e400, -0), and members their order. The
-fields of a body are known in ``topic_bodies`` and ``stream_bodies``.
+fields of a body are known in ``topic_bodies`` and ``stream_bodies``. Both first try msgspec, which
+takes a tenth of the time, but does not tell what is wrong with a body.
 """
 
 import codecs
 import json
 import re
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import NoReturn, TypeVar
+
+import msgspec
 
 from pinterest_platform.gateway.errors import RestError
+
+T = TypeVar("T")
+
+# Python does not parse integers of more than 4300 digits (CVE-2020-10735).
+_TOO_LONG = b"0" * 4301
+_DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 
 _BLANK = re.compile(r"[ \t\n\r]*")
 
 
 def _no_constant(_: str) -> NoReturn:
     raise ValueError("NaN and Infinity are not JSON")
+
+
+def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
+    """A body as msgspec reads it; None if msgspec or ``JsonText`` would refuse it."""
+    try:
+        # msgspec does not check that raw values are UTF-8.
+        body.decode()
+        return None if _TOO_LONG in body.translate(_DIGITS_AS_ZEROS) else decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 class JsonText:
@@ -70,7 +89,7 @@ class JsonText:
         except RecursionError:
             self._invalid("nested too deeply")
         except ValueError as error:
-            # Python does not parse integers of more than 4300 digits (CVE-2020-10735).
+            # See _TOO_LONG.
             too_long = "digits" in str(error)
             self._invalid("a number of more than 4300 digits" if too_long else str(error))
         return value, self._text[start : self._at]

@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
+import msgspec
+
 from pinterest_platform.errors import StreamError
-from pinterest_platform.gateway.json_values import JsonText
-from pinterest_platform.ingest.landing.lines import compact
+from pinterest_platform.gateway.json_values import JsonText, decoded
+from pinterest_platform.ingest.landing.lines import compact, compact_json
 
 # Kinesis Data Streams, PutRecord: the default limit of data and partition key together.
 MAX_RECORD_BYTES = 1_048_576
@@ -32,6 +34,32 @@ _DATA = ("Data", "data")
 _KEY = ("PartitionKey", "partition-key")
 
 T = TypeVar("T")
+
+
+class _Fields(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    data: msgspec.Raw
+    partition_key: str = msgspec.field(name="partition-key")
+
+
+class _KinesisFields(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    data: msgspec.Raw = msgspec.field(name="Data")
+    partition_key: str = msgspec.field(name="PartitionKey")
+    stream_name: str = msgspec.field(name="StreamName", default="")
+
+
+class _RequestFields(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    records: list[_Fields]
+
+
+class _KinesisRequestFields(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    records: list[_KinesisFields] = msgspec.field(name="Records")
+    stream_name: str = msgspec.field(name="StreamName", default="")
+
+
+_ONE = msgspec.json.Decoder(_Fields)
+_ONE_OF_KINESIS = msgspec.json.Decoder(_KinesisFields)
+_MANY = msgspec.json.Decoder(_RequestFields)
+_MANY_OF_KINESIS = msgspec.json.Decoder(_KinesisRequestFields)
 
 
 @dataclass(frozen=True)
@@ -57,6 +85,9 @@ def parse_record(body: bytes) -> StreamRecord:
         StreamError: 400 if a field is missing or invalid, or the record is longer than
             ``MAX_RECORD_BYTES``.
     """
+    fields = decoded(_ONE_OF_KINESIS, body) or decoded(_ONE, body)
+    if fields and (found := _record_fast(fields)):
+        return found
     text = JsonText(body)
     record = _record(text)
     text.end()
@@ -71,6 +102,12 @@ def parse_records(body: bytes) -> list[StreamRecord]:
         StreamError: 400 as for one record, for no record, more than ``MAX_RECORDS``, or more than
             ``MAX_REQUEST_BYTES``. Then no record of the request is put.
     """
+    records = _records_fast(body)
+    return _records_with_faults(body) if records is None else _within_limits(records)
+
+
+def _records_with_faults(body: bytes) -> list[StreamRecord]:
+    """The records of any body, or its first fault."""
     text = JsonText(body)
     lists: dict[str, Sequence[StreamRecord | StreamError]] = {}
     if text.next() == "{":
@@ -88,7 +125,10 @@ def parse_records(body: bytes) -> list[StreamRecord]:
     found = _first(lists, _RECORDS)
     if not found:
         _refuse("the body needs 'records', a list of one or more records")
-    records = [_usable(record) for record in found]
+    return _within_limits([_usable(record) for record in found])
+
+
+def _within_limits(records: list[StreamRecord]) -> list[StreamRecord]:
     if sum(record.size for record in records) > MAX_REQUEST_BYTES:
         raise StreamError(
             400,
@@ -97,6 +137,26 @@ def parse_records(body: bytes) -> list[StreamRecord]:
             "send fewer in a request",
         )
     return records
+
+
+def _records_fast(body: bytes) -> list[StreamRecord] | None:
+    """The records of a body without any fault; None for another body."""
+    request = decoded(_MANY, body) or decoded(_MANY_OF_KINESIS, body)
+    if request is None or not 1 <= len(request.records) <= MAX_RECORDS:
+        return None
+    records = [found for fields in request.records if (found := _record_fast(fields))]
+    return records if len(records) == len(request.records) else None
+
+
+def _record_fast(fields: _Fields | _KinesisFields) -> StreamRecord | None:
+    """A record without any fault; None for another one."""
+    data, key = bytes(fields.data), fields.partition_key
+    is_text = data.startswith(b'"')
+    data = msgspec.json.decode(data, type=str).encode() if is_text else compact_json(data)
+    record = StreamRecord(data, key)
+    if not 1 <= len(key) <= MAX_PARTITION_KEY or record.size > MAX_RECORD_BYTES:
+        return None
+    return record
 
 
 def parse_shards(body: bytes) -> int:

@@ -5,6 +5,8 @@ import re
 from itertools import islice
 from math import inf
 
+import msgspec
+
 _STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _WITHOUT_BLANKS = re.compile(rf'(?:{_STRING}|[^ \t\n\r"]++)++')
 _ESCAPED = re.compile(_STRING)
@@ -37,6 +39,15 @@ def compact(text: str, limit: float = inf, surrogates: str = "backslashreplace")
     if "\\" in text and len(text) <= limit * _ESCAPE:
         text = _ESCAPED.sub(_unescape, text)
     return text.encode("utf-8", surrogates)
+
+
+def compact_json(value: bytes) -> bytes:
+    """Like ``compact``, but of UTF-8 that msgspec has read, in a tenth of the time."""
+    line = msgspec.json.format(value, indent=-1)
+    if b"\\u" in line or b"\\/" in line:
+        # All other escapes are needed.
+        line = _ESCAPED.sub(_unescape, line.decode()).encode()
+    return line
 
 
 def _unescape(string: re.Match[str]) -> str:
