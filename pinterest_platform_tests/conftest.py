@@ -20,9 +20,6 @@ from pinterest_platform.places import Places
 # The tests' servers are on this machine: bypass any proxy.
 reach_this_machine_directly()
 
-# The tests' Spark sessions are too short for the JVM's second compiler to pay off: it takes a third
-# of their CPU time.
-os.environ["SPARK_SUBMIT_OPTS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 # A shell's background job ignores SIGINT, and so do its children. Dagster copies the handler of
 # SIGINT to SIGTERM: after a run in a test's own process, children would ignore SIGTERM, too.

@@ -16,7 +16,7 @@ import dagster as dg
 from local_servers.dagster_home import instance_at
 from pinterest_platform_tests.process import Pinterest
 
-# A tick every 15 s, a run of 10 s, and a busy machine.
+# A tick every 5 s, a run of 10 s, and a busy machine.
 DEADLINE_SECONDS = 180
 
 ROOT = Path(__file__).parents[1]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, reduce
 from operator import or_
+from threading import Lock
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -77,6 +78,8 @@ class Cleaning:
         self._full = full
         self._parsed: dict[str, DataFrame] = {}
         self._has_quarantined = False
+        # Cleaned tables are made in threads.
+        self._lock = Lock()
         self._newest = newest_of_day if has_spool(spark) else newest_of_day_in_one_pass
 
     def update(self, table: Table) -> None:
@@ -85,9 +88,10 @@ class Cleaning:
         The first update of a request includes quarantine, even if the request does not name it.
         Otherwise, records that a cleaned table rejects would be in no table.
         """
-        if not self._has_quarantined:
-            self._update_quarantine()
-            self._has_quarantined = True
+        with self._lock:
+            if not self._has_quarantined:
+                self._update_quarantine()
+                self._has_quarantined = True
         if table is not QUARANTINE:
             self._update_cleaned(table, CONTRACTS[table.full_name])
 

@@ -1,8 +1,9 @@
 """Builds tables: the one function that a local step and a remote entry point both call."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import partial
+from functools import cache, partial
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -20,13 +21,16 @@ from pinterest_platform.lake.delta import Lake
 from pinterest_platform.lake.unity import lake_of
 from pinterest_platform.lake.upkeep import maintain, size
 from pinterest_platform.places import Places
-from pinterest_platform.tables.catalog import TABLES
+from pinterest_platform.tables.catalog import TABLES, in_schema
 from pinterest_platform.tables.contract import Check, Table
 
 PREVIEW_ROWS = 5
 
 # More than there are kinds of record and reasons for quarantine.
 BREAKDOWN_ROWS = 1000
+
+# Tables made at the same time. On Spark and two cores, the outputs take two thirds of the time.
+THREADS = 4
 
 _PREVIEW, _BREAKDOWN = "preview", "breakdown"
 
@@ -42,28 +46,66 @@ def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Out
     lake = lake_of(spark, places.lake)
     rows = TableRows(lake, request.days, partial(readings, spark, lake, places))
     failed: dict[str, str] = {}
-    with ExitStack() as spools:
+    with ExitStack() as spools, ThreadPoolExecutor(THREADS) as threads:
         writer = TableWriter(spark, lake, places, rows, spools, full=request.full)
-        for name, table in TABLES.items():
-            checks = [check for check in table.checks if (name, check.name) in request.checks]
-            cause = next((failed[above] for above in table.inputs if above in failed), None)
-            written: Written | None = None
-            if name in request.tables:
-                if cause is not None:
-                    failed[name] = cause
-                    yield Skipped(name, cause)
-                    continue
-                with lake.explaining(f"{name} cannot be made"):
-                    written = writer.write(table)
-            elif not checks:
-                continue
-            with lake.explaining(f"{name} cannot be counted and checked"):
-                outcomes = retried(partial(_outcomes, table, checks, rows, written))
-            for outcome in outcomes:
-                yield outcome
-                if isinstance(outcome, Checked) and outcome.stops:
-                    failed[name] = f"{name}:{outcome.check}"
+        for together in _in_order():
+            made: list[Table] = []
+            for table in together:
+                cause = next((failed[above] for above in table.inputs if above in failed), None)
+                if cause is not None and table.full_name in request.tables:
+                    failed[table.full_name] = cause
+                    yield Skipped(table.full_name, cause)
+                else:
+                    made.append(table)
+            # PySpark reports an error of its own if a thread registers a data source.
+            each = threads.map if len(made) > 1 else map
+            # A check may read another table of the group: all are written first.
+            written = list(each(partial(_written, lake, writer, request), made))
+            for outcomes in each(partial(_outcomes, lake, rows, request), made, written):
+                for outcome in outcomes:
+                    yield outcome
+                    if isinstance(outcome, Checked) and outcome.stops:
+                        failed[outcome.table] = f"{outcome.table}:{outcome.check}"
     yield from _upkeep(spark, lake, request)
+
+
+@cache
+def _in_order() -> list[list[Table]]:
+    """All tables in an order that lineage allows; those in one list are made at the same time.
+
+    Raw tables are made one at a time, because they register data sources.
+    """
+    groups: list[list[Table]] = []
+    place: dict[str, int] = {}
+    for schema in ("raw", "cleaned", "analytics"):
+        first = len(groups)
+        for table in in_schema(schema):
+            after = [place[above] + 1 for above in table.inputs]
+            at = len(groups) if schema == "raw" else max(first, *after)
+            place[table.full_name] = at
+            groups += [[] for _ in range(at + 1 - len(groups))]
+            groups[at].append(table)
+    return groups
+
+
+def _written(lake: Lake, writer: TableWriter, request: Request, table: Table) -> Written | None:
+    """Make a table, if it is requested."""
+    if table.full_name not in request.tables:
+        return None
+    with lake.explaining(f"{table.full_name} cannot be made"):
+        return writer.write(table)
+
+
+def _outcomes(
+    lake: Lake, rows: TableRows, request: Request, table: Table, written: Written | None
+) -> list[Outcome]:
+    """The outcomes of a table's requested checks, after that of the table itself."""
+    name = table.full_name
+    checks = [check for check in table.checks if (name, check.name) in request.checks]
+    if written is None and not checks:
+        return []
+    with lake.explaining(f"{name} cannot be counted and checked"):
+        return retried(partial(_counted, table, checks, rows, written))
 
 
 def _upkeep(spark: SparkSession, lake: Lake, request: Request) -> Iterator[Maintained]:
@@ -93,7 +135,7 @@ def _maintained(spark: SparkSession, lake: Lake, table: Table, retention_days: i
     )
 
 
-def _outcomes(
+def _counted(
     table: Table, checks: Sequence[Check], rows: TableRows, written: Written | None
 ) -> list[Outcome]:
     """The outcomes of a table's checks, after that of the table itself if it was written."""

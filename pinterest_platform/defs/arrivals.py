@@ -15,8 +15,8 @@ from pinterest_platform.ingest.polling import Arrivals, Found, Nothing
 from pinterest_platform.settings import Settings, load
 from pinterest_platform.tables.contract import Table
 
-# A run takes about as long.
-INTERVAL_SECONDS = 15
+# Dagster evaluates sensors at most this often.
+INTERVAL_SECONDS = 5
 
 Poll = Callable[[Settings, str | None, float], Found | Nothing]
 
