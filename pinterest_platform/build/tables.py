@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 
 from pyspark.sql import DataFrame, SparkSession
@@ -46,7 +46,7 @@ def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Out
     lake = lake_of(spark, places.lake)
     rows = TableRows(lake, request.days, partial(readings, spark, lake, places))
     failed: dict[str, str] = {}
-    with ExitStack() as spools, ThreadPoolExecutor(THREADS) as threads:
+    with ExitStack() as spools, making_threads() as threads:
         writer = TableWriter(spark, lake, places, rows, spools, full=request.full)
         for together in _in_order():
             made: list[Table] = []
@@ -67,6 +67,24 @@ def build(spark: SparkSession, places: Places, request: Request) -> Iterator[Out
                     if isinstance(outcome, Checked) and outcome.stops:
                         failed[outcome.table] = f"{outcome.table}:{outcome.check}"
     yield from _upkeep(spark, lake, request)
+
+
+@contextmanager
+def making_threads() -> Iterator[ThreadPoolExecutor]:
+    """Threads that have ended when the block ends, also with an error.
+
+    After an interrupt they are left alone: the engine's session closes next, which ends them.
+    """
+    threads = ThreadPoolExecutor(THREADS, thread_name_prefix="makes-table")
+    wait = False
+    try:
+        yield threads
+        wait = True
+    except Exception:
+        wait = True
+        raise
+    finally:
+        threads.shutdown(wait=wait, cancel_futures=True)
 
 
 @cache
