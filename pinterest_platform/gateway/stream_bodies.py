@@ -15,7 +15,7 @@ from typing import NoReturn, TypeVar
 import msgspec
 
 from pinterest_platform.errors import StreamError
-from pinterest_platform.gateway.json_values import JsonText, decoded
+from pinterest_platform.gateway.json_values import JsonText, parsed_fast
 from pinterest_platform.ingest.landing.lines import compact, compact_json
 
 # Kinesis Data Streams, PutRecord: the default limit of data and partition key together.
@@ -85,8 +85,7 @@ def parse_record(body: bytes) -> StreamRecord:
         StreamError: 400 if a field is missing or invalid, or the record is longer than
             ``MAX_RECORD_BYTES``.
     """
-    fields = decoded(_ONE_OF_KINESIS, body) or decoded(_ONE, body)
-    if fields and (found := _record_fast(fields)):
+    if found := parsed_fast(body, _fast_record):
         return found
     text = JsonText(body)
     record = _record(text)
@@ -102,12 +101,8 @@ def parse_records(body: bytes) -> list[StreamRecord]:
         StreamError: 400 as for one record, for no record, more than ``MAX_RECORDS``, or more than
             ``MAX_REQUEST_BYTES``. Then no record of the request is put.
     """
-    records = _records_fast(body)
-    return _records_with_faults(body) if records is None else _within_limits(records)
-
-
-def _records_with_faults(body: bytes) -> list[StreamRecord]:
-    """The records of any body, or its first fault."""
+    if read := parsed_fast(body, _fast_records):
+        return read
     text = JsonText(body)
     lists: dict[str, Sequence[StreamRecord | StreamError]] = {}
     if text.next() == "{":
@@ -125,10 +120,7 @@ def _records_with_faults(body: bytes) -> list[StreamRecord]:
     found = _first(lists, _RECORDS)
     if not found:
         _refuse("the body needs 'records', a list of one or more records")
-    return _within_limits([_usable(record) for record in found])
-
-
-def _within_limits(records: list[StreamRecord]) -> list[StreamRecord]:
+    records = [_usable(record) for record in found]
     if sum(record.size for record in records) > MAX_REQUEST_BYTES:
         raise StreamError(
             400,
@@ -139,24 +131,37 @@ def _within_limits(records: list[StreamRecord]) -> list[StreamRecord]:
     return records
 
 
-def _records_fast(body: bytes) -> list[StreamRecord] | None:
-    """The records of a body without any fault; None for another body."""
-    request = decoded(_MANY, body) or decoded(_MANY_OF_KINESIS, body)
-    if request is None or not 1 <= len(request.records) <= MAX_RECORDS:
+def _fast_record(body: bytes) -> StreamRecord | None:
+    """The record, read by msgspec; None if its key has a wrong length."""
+    try:
+        return _usable_record(_ONE_OF_KINESIS.decode(body))
+    except msgspec.ValidationError:
+        return _usable_record(_ONE.decode(body))
+
+
+def _fast_records(body: bytes) -> list[StreamRecord] | None:
+    """The records, read by msgspec; None for too many, or if a key has a wrong length."""
+    found: Sequence[_Fields | _KinesisFields]
+    try:
+        found = _MANY.decode(body).records
+    except msgspec.ValidationError:
+        found = _MANY_OF_KINESIS.decode(body).records
+    if len(found) > MAX_RECORDS:
         return None
-    records = [found for fields in request.records if (found := _record_fast(fields))]
-    return records if len(records) == len(request.records) else None
+    records = [record for fields in found if (record := _usable_record(fields))]
+    return records if len(records) == len(found) else None
 
 
-def _record_fast(fields: _Fields | _KinesisFields) -> StreamRecord | None:
-    """A record without any fault; None for another one."""
-    data, key = bytes(fields.data), fields.partition_key
+def _usable_record(fields: _Fields | _KinesisFields) -> StreamRecord | None:
+    """The record; None if its key has a wrong length. ``parsed_fast`` limits the data."""
+    if not 1 <= len(fields.partition_key) <= MAX_PARTITION_KEY:
+        return None
+    data = bytes(fields.data)
     is_text = data.startswith(b'"')
-    data = msgspec.json.decode(data, type=str).encode() if is_text else compact_json(data)
-    record = StreamRecord(data, key)
-    if not 1 <= len(key) <= MAX_PARTITION_KEY or record.size > MAX_RECORD_BYTES:
-        return None
-    return record
+    return StreamRecord(
+        msgspec.json.decode(data, type=str).encode() if is_text else compact_json(data),
+        fields.partition_key,
+    )
 
 
 def parse_shards(body: bytes) -> int:

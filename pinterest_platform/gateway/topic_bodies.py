@@ -5,11 +5,12 @@ A value is kept as its own text, made compact: see ``json_values`` and ``ingest.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
 from pinterest_platform.gateway.errors import RestError
-from pinterest_platform.gateway.json_values import JsonText, decoded
+from pinterest_platform.gateway.json_values import JsonText, parsed_fast
 from pinterest_platform.ingest.landing.lines import compact, compact_json
 
 # Kafka's default message.max.bytes is 1048588: 1 MiB and 12 bytes for the header of the batch.
@@ -39,9 +40,9 @@ def parse(body: bytes, max_value_bytes: int = MAX_VALUE_BYTES) -> list[Record]:
             longer than ``max_value_bytes`` of compact UTF-8 JSON, or there are more than
             ``MAX_RECORDS``.
     """
-    found = _parsed_fast(body, max_value_bytes)
-    if found is not None:
-        return found
+    records = parsed_fast(body, partial(_records, max_value_bytes))
+    if records is not None:
+        return records
     reader = _Reader(JsonText(body), max_value_bytes)
     records = reader.request()
     if reader.problem:
@@ -66,10 +67,10 @@ class _RequestFields(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 _DECODER = msgspec.json.Decoder(_RequestFields)
 
 
-def _parsed_fast(body: bytes, max_value_bytes: int) -> list[Record] | None:
-    """The records of a body without any fault; None for another body."""
-    request = decoded(_DECODER, body)
-    if request is None or not 1 <= len(request.records) <= MAX_RECORDS:
+def _records(max_value_bytes: int, body: bytes) -> list[Record] | None:
+    """The records, read by msgspec; None if the body violates a limit."""
+    request = _DECODER.decode(body)
+    if not 1 <= len(request.records) <= MAX_RECORDS:
         return None
     records: list[Record] = []
     for fields in request.records:

@@ -27,6 +27,7 @@ HOSTILE = {
     "nested": b"[[]]",
     "strings": b'"a"',
     "escapes": rb'"\n"',
+    "needless escapes": rb'"\u0041"',
     "blanks": b"  1",
 }
 

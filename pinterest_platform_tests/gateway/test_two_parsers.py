@@ -1,6 +1,6 @@
-"""A body gives the same records, or the same error, with msgspec as with the exact parser.
+"""msgspec and the exact parser read the same records from a body, or raise the same error.
 
-A byte order mark, which msgspec refuses, sends a body to the exact parser.
+msgspec rejects a byte order mark, so a body that starts with one is read by the exact parser.
 """
 
 import codecs
@@ -24,12 +24,12 @@ PARSERS: dict[str, Parse] = {
     "records": stream_bodies.parse_records,
 }
 
-# Hypothesis reads its table of Unicode with the first text.
+# To generate its first text, Hypothesis reads the Unicode tables, which counts as too slow.
 thorough = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 every_parser = pytest.mark.parametrize("parse", PARSERS.values(), ids=list(PARSERS))
 
-# Numbers and strings in spellings that a serialiser would not choose.
+# JSON that no serialiser writes, and text that is not JSON.
 ODD = st.sampled_from(
     [
         *("-0", "1.10", "1e400", "01", "+1", "1.", ".5", "NaN", "-Infinity", "1E-7", "9" * 30),
@@ -48,7 +48,7 @@ SERIALISED = st.recursive(
 
 @st.composite
 def texts(draw: st.DrawFn) -> str:
-    """A value as JSON text, or almost."""
+    """JSON values, and text that is almost JSON."""
     if draw(st.booleans()):
         return draw(ODD)
     return json.dumps(
@@ -58,7 +58,7 @@ def texts(draw: st.DrawFn) -> str:
 
 @st.composite
 def objects(draw: st.DrawFn, *names: str) -> str:
-    """An object with some of these members, in any order, perhaps twice."""
+    """Objects whose members have some of these names; a name may repeat."""
     members = draw(st.lists(st.tuples(st.sampled_from(names), texts()), max_size=4))
     blank = draw(st.sampled_from(["", " ", "\n\t"]))
     return "{" + f",{blank}".join(f'"{name}":{blank}{text}' for name, text in members) + "}"
@@ -72,7 +72,7 @@ STREAM_RECORDS = objects(
 
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
-    """A request that is valid, or almost, with a byte changed now and then."""
+    """Valid and invalid request bodies; in a quarter of them, one byte is replaced."""
     record = draw(st.sampled_from([RECORDS, STREAM_RECORDS]))
     if draw(st.booleans()):
         text = draw(record)
@@ -109,3 +109,29 @@ def test_both_parsers_agree_on_odd_values(parse: Parse, key: str, text: str) -> 
     lists = (f'{{"records": [{{"value": {text}, "key": {key}}}]}}', f'{{"records": [{record}]}}')
     for body in map(str.encode, (record, *lists)):
         assert parsed(parse, body) == parsed(parse, codecs.BOM_UTF8 + body)
+
+
+@pytest.mark.parametrize(
+    ("parse", "record", "most"),
+    [
+        (topic_bodies.parse, '{"value":1}', topic_bodies.MAX_RECORDS),
+        (stream_bodies.parse_records, '{"data":1,"partition-key":"k"}', stream_bodies.MAX_RECORDS),
+    ],
+)
+@pytest.mark.parametrize("more", [0, 1])
+def test_both_parsers_check_every_list_of_records(
+    parse: Parse, record: str, most: int, more: int
+) -> None:
+    many = ",".join([record] * (most + more))
+    for text in (f'{{"records":[{many}]}}', f'{{"records":[{many}],"records":[{record}]}}'):
+        body = text.encode()
+        assert parsed(parse, body) == parsed(parse, codecs.BOM_UTF8 + body)
+
+
+@every_parser
+def test_no_depth_of_nesting_is_an_internal_error(parse: Parse) -> None:
+    for depth in range(850, 1050):
+        value = "[" * depth + "]" * depth
+        record = f'{{"Data":{value},"PartitionKey":"k"}}'
+        for text in (record, f'{{"records":[{{"value":{value}}}]}}', f'{{"Records":[{record}]}}'):
+            parsed(parse, text.encode())

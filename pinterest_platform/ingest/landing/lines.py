@@ -42,10 +42,10 @@ def compact(text: str, limit: float = inf, surrogates: str = "backslashreplace")
 
 
 def compact_json(value: bytes) -> bytes:
-    """Like ``compact``, but of UTF-8 that msgspec has read, in a tenth of the time."""
+    """The same as ``compact`` in a tenth of the time, for UTF-8 that msgspec accepts."""
     line = msgspec.json.format(value, indent=-1)
     if b"\\u" in line or b"\\/" in line:
-        # All other escapes are needed.
+        # Only these escapes may be needless.
         line = _ESCAPED.sub(_unescape, line.decode()).encode()
     return line
 
