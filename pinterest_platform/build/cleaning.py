@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
@@ -77,8 +78,8 @@ class Cleaning:
         self._spools = spools
         self._full = full
         self._parsed: dict[str, DataFrame] = {}
-        self._has_quarantined = False
-        # Cleaned tables are made in threads.
+        # The one update of quarantine, which may be part of several threads' updates.
+        self._quarantined: Future[None] | None = None
         self._lock = Lock()
         self._newest = newest_of_day if has_spool(spark) else newest_of_day_in_one_pass
 
@@ -89,9 +90,14 @@ class Cleaning:
         Otherwise, records that a cleaned table rejects would be in no table.
         """
         with self._lock:
-            if not self._has_quarantined:
-                self._update_quarantine()
-                self._has_quarantined = True
+            if self._quarantined is None:
+                self._quarantined = Future()
+                try:
+                    self._update_quarantine()
+                    self._quarantined.set_result(None)
+                except Exception as error:
+                    self._quarantined.set_exception(error)
+        self._quarantined.result()
         if table is not QUARANTINE:
             self._update_cleaned(table, CONTRACTS[table.full_name])
 
