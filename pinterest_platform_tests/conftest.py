@@ -20,7 +20,6 @@ from pinterest_platform.places import Places
 # The tests' servers are on this machine: bypass any proxy.
 reach_this_machine_directly()
 
-
 # A shell's background job ignores SIGINT, and so do its children. Dagster copies the handler of
 # SIGINT to SIGTERM: after a run in a test's own process, children would ignore SIGTERM, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -15,7 +15,7 @@ from pinterest_platform.ingest.polling import Arrivals, Found, Nothing
 from pinterest_platform.settings import Settings, load
 from pinterest_platform.tables.contract import Table
 
-# Dagster evaluates sensors at most this often.
+# The shortest interval that Dagster's daemon keeps to.
 INTERVAL_SECONDS = 5
 
 Poll = Callable[[Settings, str | None, float], Found | Nothing]

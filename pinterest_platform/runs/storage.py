@@ -1,11 +1,12 @@
 """Dagster's SQLite storage, with connections that stay open.
 
-Dagster's own opens a database anew for each of the 400 events of a run. When SQLite closes a
-database, it moves the new rows from its write-ahead log into the file and waits for the disk,
-which is half the time of a small run.
+Dagster's own opens a database anew for each of the 400 events of a run, and SQLite writes to the
+disk each time a database is closed. A run of five posts takes 9 s with this storage and 14 s with
+Dagster's.
 
-The storage is configurable, but Dagster exports none of the classes to extend (hence the imports of
-private modules, and the upper bound of dagster in pyproject.toml).
+Dagster lets one configure a storage, but exports none of the classes to extend: hence the imports
+of private modules, and the upper bound of dagster in pyproject.toml. Without them, by SQLAlchemy's
+events, a database can only be kept open beside Dagster's own connections, which saves one second.
 """
 
 import os

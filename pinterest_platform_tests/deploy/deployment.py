@@ -18,7 +18,7 @@ from pinterest_platform_tests.commands.test_live import free_port
 from pinterest_platform_tests.deploy.files import DEPLOY, environment, services
 from pinterest_platform_tests.process import BIN
 
-# A run takes 10 s after a tick every 15 s; a busy machine takes much longer.
+# A run takes 10 s after a tick every 5 s; a busy machine takes much longer.
 DEADLINE_SECONDS = 180
 
 T = TypeVar("T")

@@ -4,7 +4,7 @@ import dagster as dg
 
 from pinterest_platform.defs.jobs import INCREMENTAL_TAGS
 
-# Runs that the arrival sensors request include the analytics, so this sensor has less to do.
+# Less often than the arrival sensors, whose runs include the analytics.
 INTERVAL_SECONDS = 15
 
 analytics_up_to_date = dg.AutomationConditionSensorDefinition(
